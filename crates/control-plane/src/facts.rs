@@ -1,0 +1,165 @@
+//! What is true now, as the store keeps it and the APIs show it.
+
+use std::time::Duration;
+
+use tutti_model::{
+    AccountId, ApplicationId, CallId, CloseReason, ConferenceId, NumberId, RecordingId, Timestamp,
+};
+
+/// A change that must be durable before anybody is told of it. Each carries the whole new value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    Conference(ConferenceRecord),
+    Participant(ParticipantRecord),
+    /// The participant is no longer in the conference.
+    ParticipantGone {
+        conference: ConferenceId,
+        call: CallId,
+    },
+    Call(CallRecord),
+    Recording(RecordingRecord),
+}
+
+/// Whose coming and going is announced by a beep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum PlayBeep {
+    #[default]
+    Always,
+    Never,
+    EntryOnly,
+    ExitOnly,
+}
+
+/// Where a conference is in its life (FreeClimb API, "Conferences").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConferenceStatus {
+    Empty,
+    /// Somebody waits; they hear wait music and not each other.
+    Populated,
+    InProgress,
+    Terminated,
+}
+
+/// A conference as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConferenceRecord {
+    pub id: ConferenceId,
+    pub account: AccountId,
+    pub alias: Option<String>,
+    pub play_beep: PlayBeep,
+    pub record: bool,
+    pub status: ConferenceStatus,
+    pub wait_url: Option<String>,
+    /// Set only where a script created the conference.
+    pub action_url: Option<String>,
+    pub status_callback_url: Option<String>,
+    pub revision: u32,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+/// A participant as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParticipantRecord {
+    pub account: AccountId,
+    pub conference: ConferenceId,
+    pub call: CallId,
+    pub talk: bool,
+    pub listen: bool,
+    pub dtmf_pass_through: bool,
+    /// This participant's joining started the conference.
+    pub started_conference: bool,
+    pub revision: u32,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+/// Who began the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    Inbound,
+    OutboundApi,
+    OutboundDial,
+}
+
+/// Where a call is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallStatus {
+    Queued,
+    Ringing,
+    InProgress,
+    Completed,
+    Busy,
+    Failed,
+    NoAnswer,
+    Canceled,
+}
+
+impl CallStatus {
+    /// Whether nothing more can happen to the call.
+    pub fn is_final(self) -> bool {
+        match self {
+            CallStatus::Queued | CallStatus::Ringing | CallStatus::InProgress => false,
+            CallStatus::Completed
+            | CallStatus::Busy
+            | CallStatus::Failed
+            | CallStatus::NoAnswer
+            | CallStatus::Canceled => true,
+        }
+    }
+}
+
+/// Who picked up an outbound call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AnsweredBy {
+    Human,
+    Machine,
+}
+
+/// A call as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallRecord {
+    pub id: CallId,
+    pub account: AccountId,
+    pub application: Option<ApplicationId>,
+    pub parent: Option<CallId>,
+    pub number: Option<NumberId>,
+    pub from: String,
+    pub to: String,
+    pub direction: Direction,
+    pub status: CallStatus,
+    pub conference: Option<ConferenceId>,
+    pub answered_by: Option<AnsweredBy>,
+    pub ended_reason: Option<CloseReason>,
+    pub started: Option<Timestamp>,
+    pub connected: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
+    pub revision: u32,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+/// How far a recording is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordingStatus {
+    /// Being written.
+    Open,
+    /// Complete, of this length and size.
+    Ready { duration: Duration, size_bytes: u64 },
+    /// Ended early; the text says why. What was written is kept.
+    Failed { reason: String },
+}
+
+/// A recording as it stands. Its file is named after its identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingRecord {
+    pub id: RecordingId,
+    pub account: AccountId,
+    /// The participant whose track it is; `None` for the mix.
+    pub call: Option<CallId>,
+    pub conference: Option<ConferenceId>,
+    pub status: RecordingStatus,
+    pub revision: u32,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}

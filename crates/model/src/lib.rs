@@ -1,0 +1,23 @@
+//! The words that the control plane and the media plane share: data only.
+//!
+//! Nothing here decides, waits, sounds or is sent. A type belongs here when both planes must mean
+//! the same thing by it; everything else lives with the plane that uses it.
+
+mod close_reason;
+mod codec;
+mod id;
+mod level;
+mod media;
+mod time;
+
+pub use close_reason::CloseReason;
+pub use codec::{Codec, Format, MediaDescription, MediaFlow};
+pub use id::{
+    AccountId, ApplicationId, CallId, ConferenceId, IdError, NumberId, RecordingId, RequestId,
+};
+pub use level::AudioLevel;
+pub use media::{
+    Beep, Digit, MediaCommand, MediaEvent, Privileges, PromptId, PromptOutcome, PromptSource,
+    RecordingFailure, Repeat,
+};
+pub use time::Timestamp;

@@ -1,0 +1,187 @@
+//! What the control plane asks of the media plane, and what it learns back.
+
+use std::time::Duration;
+
+use crate::{CallId, ConferenceId, RecordingId};
+
+/// What a participant may do in the conference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Privileges {
+    /// Its voice is in the mix.
+    pub talk: bool,
+    /// It hears the mix.
+    pub listen: bool,
+}
+
+/// The signal that everybody with the listen privilege hears when somebody comes or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Beep {
+    /// Somebody joined.
+    Entry,
+    /// Somebody left.
+    Exit,
+}
+
+/// Names one prompt of one call, so that its end is not mistaken for that of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PromptId(pub u64);
+
+/// What a prompt sounds like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PromptSource {
+    /// An audio file, fetched with GET.
+    Url(String),
+    /// Nothing, for this long.
+    Silence(Duration),
+    /// Text to be spoken.
+    Speech {
+        /// What to say.
+        text: String,
+        /// BCP 47 tag, as in `en-US`.
+        language: String,
+    },
+}
+
+/// How often a prompt is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Repeat {
+    /// This many times, at least once.
+    Times(u32),
+    /// Until somebody stops it.
+    Forever,
+}
+
+/// A key of the telephone keypad: `0`–`9`, `*`, `#` or `A`–`D` (RFC 4733 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digit(char);
+
+impl Digit {
+    /// The key with this character, if there is one.
+    pub fn from_char(key: char) -> Option<Digit> {
+        matches!(key, '0'..='9' | '*' | '#' | 'A'..='D').then_some(Digit(key))
+    }
+
+    /// The key with this telephone-event code (RFC 4733 §3.2), if it is a key.
+    pub fn from_event(code: u8) -> Option<Digit> {
+        const KEYS: [char; 16] = [
+            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D',
+        ];
+        KEYS.get(usize::from(code)).copied().map(Digit)
+    }
+
+    /// The character on the key.
+    pub fn as_char(self) -> char {
+        self.0
+    }
+}
+
+/// What the control plane asks of the media plane.
+///
+/// Nobody waits for it: it is applied at the next tick, in the order it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MediaCommand {
+    /// Makes room for a conference; nothing is heard in it until `SetMixing`.
+    OpenConference { conference: ConferenceId },
+    /// Forgets a conference that has no legs any more.
+    CloseConference { conference: ConferenceId },
+    /// Bridges a leg into a conference, from wherever it is.
+    Join {
+        conference: ConferenceId,
+        call: CallId,
+        privileges: Privileges,
+    },
+    /// Takes a leg out of its conference; it goes on alone.
+    Leave { call: CallId },
+    /// Changes what a participant may do.
+    SetPrivileges {
+        call: CallId,
+        privileges: Privileges,
+    },
+    /// Lets participants hear each other, or not: a conference mixes while it is inProgress.
+    SetMixing { conference: ConferenceId, on: bool },
+    /// Plays wait music to listeners until `StopMusic`; `None` is the built-in piece.
+    PlayMusic {
+        conference: ConferenceId,
+        wait_url: Option<String>,
+    },
+    /// Ends wait music.
+    StopMusic { conference: ConferenceId },
+    /// Plays a beep to listeners.
+    Beep {
+        conference: ConferenceId,
+        beep: Beep,
+    },
+    /// Records the mix from the next tick on.
+    StartRecording {
+        conference: ConferenceId,
+        recording: RecordingId,
+    },
+    /// Records one participant's own audio, aligned with the conference's recording.
+    StartTrack {
+        conference: ConferenceId,
+        call: CallId,
+        recording: RecordingId,
+    },
+    /// Ends a recording of either kind.
+    StopRecording { recording: RecordingId },
+    /// Plays a prompt to one leg; `MediaEvent::PromptFinished` tells its end.
+    PlayPrompt {
+        call: CallId,
+        prompt: PromptId,
+        source: PromptSource,
+        repeat: Repeat,
+    },
+    /// Ends a prompt early.
+    StopPrompt { call: CallId, prompt: PromptId },
+    /// Ends a leg and frees its port.
+    CloseLeg { call: CallId },
+}
+
+/// How a prompt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PromptOutcome {
+    /// It was heard to its end.
+    Played,
+    /// It could not be fetched, decoded or spoken; the text says why.
+    Failed(String),
+}
+
+/// Why a recording ended before its conference did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordingFailure {
+    /// The disk is full, or below the floor that is kept free.
+    DiskFull,
+    /// The file could not be written; the text says why.
+    Io(String),
+}
+
+/// What the control plane learns from the media plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MediaEvent {
+    /// A prompt ended by itself.
+    PromptFinished {
+        call: CallId,
+        prompt: PromptId,
+        outcome: PromptOutcome,
+    },
+    /// A key was pressed.
+    DigitPressed { call: CallId, digit: Digit },
+    /// Nothing has arrived on a leg for so long that its caller must be gone.
+    LegSilent { call: CallId },
+    /// Wait music could not be had; the built-in piece plays instead. The text says why.
+    MusicFailed {
+        conference: ConferenceId,
+        reason: String,
+    },
+    /// A recording is complete on disk.
+    RecordingReady {
+        recording: RecordingId,
+        duration: Duration,
+        size_bytes: u64,
+    },
+    /// A recording ended early; what was written so far is kept.
+    RecordingFailed {
+        recording: RecordingId,
+        failure: RecordingFailure,
+    },
+}
