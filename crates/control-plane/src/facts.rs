@@ -1,5 +1,6 @@
 //! What is true now, as the store keeps it and the APIs show it.
 
+use std::fmt;
 use std::time::Duration;
 
 use tutti_model::{
@@ -162,4 +163,60 @@ pub struct RecordingRecord {
     pub revision: u32,
     pub created: Timestamp,
     pub updated: Timestamp,
+}
+
+/// An application as it stands: the URLs that answer for its numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationRecord {
+    pub id: ApplicationId,
+    pub account: AccountId,
+    pub alias: Option<String>,
+    pub voice_url: Option<String>,
+    pub voice_fallback_url: Option<String>,
+    pub call_connect_url: Option<String>,
+    pub status_callback_url: Option<String>,
+    pub sms_url: Option<String>,
+    pub sms_fallback_url: Option<String>,
+    pub revision: u32,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+/// An incoming phone number as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberRecord {
+    pub id: NumberId,
+    pub account: AccountId,
+    /// What answers for the number; `None` while nothing does.
+    pub application: Option<ApplicationId>,
+    /// As E.164 with its plus sign; one account at most has it.
+    pub phone_number: String,
+    pub alias: Option<String>,
+    pub revision: u32,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+/// An account as it stands.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccountRecord {
+    pub id: AccountId,
+    /// SHA-256 of the API key; the key itself is kept nowhere.
+    pub api_key_hash: [u8; 32],
+    /// Signs webhooks, so it is kept as it is.
+    pub signing_secret: String,
+    pub alias: Option<String>,
+    pub label: Option<String>,
+    pub revision: u32,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+impl fmt::Debug for AccountRecord {
+    /// Prints which account it is and none of its secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountRecord")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }

@@ -157,4 +157,8 @@ pub enum Refusal {
     ConferenceFull,
     #[error("the account has as many conferences as it may have")]
     TooManyConferences,
+    #[error("the bridge has as many conferences as it may have")]
+    BridgeFull,
+    #[error("the bridge is about to stop and takes no new calls")]
+    Draining,
 }

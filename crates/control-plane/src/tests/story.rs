@@ -1,0 +1,308 @@
+//! A control plane, a clock, and people who call.
+
+use std::time::Duration;
+
+use tutti_model::{
+    AccountId, ApplicationId, CallId, CloseReason, ConferenceId, MediaCommand, MediaEvent,
+    NumberId, PromptId, PromptOutcome, RecordingId, Repeat, Timestamp,
+};
+
+use super::telling::Teller;
+use crate::*;
+
+/// 2001-09-09, so that every moment is plainly after the epoch.
+pub(super) const START: Timestamp = Timestamp::from_micros(1_000_000_000_000_000);
+pub(super) const ACCOUNT: AccountId = AccountId::from_bytes([0xac; 20]);
+pub(super) const STRANGER: AccountId = AccountId::from_bytes([0xee; 20]);
+
+pub(super) struct Story {
+    pub(super) plane: ControlPlane,
+    pub(super) now: Timestamp,
+    /// What the latest input led to.
+    pub(super) effects: Vec<Effect>,
+    teller: Teller,
+}
+
+impl Story {
+    pub(super) fn begin() -> Story {
+        Story::with(Limits::default())
+    }
+
+    pub(super) fn with(limits: Limits) -> Story {
+        Story {
+            plane: ControlPlane::new(limits, counting_ids()),
+            now: START,
+            effects: Vec::new(),
+            teller: Teller::default(),
+        }
+    }
+
+    /// What an accepted input leads to, a sentence each.
+    pub(super) fn happens(&mut self, input: Input) -> Vec<String> {
+        self.accepts(input);
+        self.told()
+    }
+
+    pub(super) fn accepts(&mut self, input: Input) -> Reply {
+        self.effects.clear();
+        self.plane
+            .handle(self.now, input, &mut self.effects)
+            .unwrap()
+    }
+
+    /// Why an input is refused; it has no effects.
+    pub(super) fn refuses(&mut self, input: Input) -> Refusal {
+        self.effects.clear();
+        let refusal = self.plane.handle(self.now, input, &mut self.effects);
+        assert_eq!(self.effects, []);
+        refusal.unwrap_err()
+    }
+
+    pub(super) fn told(&mut self) -> Vec<String> {
+        let teller = &mut self.teller;
+        self.effects
+            .iter()
+            .map(|effect| teller.tell(effect))
+            .collect()
+    }
+
+    /// Lets time pass, and every deadline in it.
+    pub(super) fn passes(&mut self, duration: Duration) -> Vec<String> {
+        let end = self.now + duration;
+        let mut told = Vec::new();
+        while let Some((at, _)) = self.plane.next_deadline().filter(|(at, _)| *at <= end) {
+            self.now = self.now.max(at);
+            told.extend(self.happens(Input::Timeout));
+        }
+        self.now = end;
+        told
+    }
+
+    pub(super) fn creates(&mut self, options: ConferenceOptions) -> ConferenceId {
+        let input = Input::CreateConference {
+            account: ACCOUNT,
+            options,
+        };
+        match self.accepts(input) {
+            Reply::Conference(record) => record.id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A call for the application arrives.
+    pub(super) fn rings(&mut self, who: char) -> Vec<String> {
+        self.happens(arrival(who, Route::Application(application())))
+    }
+
+    /// A call for a conference's own address arrives.
+    pub(super) fn dials(&mut self, who: char, conference: ConferenceId) -> Vec<String> {
+        self.happens(arrival(who, Route::Conference(conference)))
+    }
+
+    /// A call arrives and its script bridges it; what the script led to.
+    pub(super) fn joins(&mut self, who: char, command: AddToConference) -> Vec<String> {
+        self.rings(who);
+        let told = self.runs(who, [Command::AddToConference(command)]);
+        self.confirms(who);
+        told
+    }
+
+    pub(super) fn confirms(&mut self, who: char) {
+        self.now_without_effects(Input::CallConfirmed { call: call(who) });
+    }
+
+    /// The latest question about this call is answered with these commands.
+    pub(super) fn runs<const N: usize>(&mut self, who: char, script: [Command; N]) -> Vec<String> {
+        let outcome = Ok(Script {
+            commands: Vec::from(script),
+        });
+        self.is_answered(who, outcome)
+    }
+
+    pub(super) fn is_answered(
+        &mut self,
+        who: char,
+        outcome: Result<Script, ScriptFailure>,
+    ) -> Vec<String> {
+        let exchange = self.asked(who);
+        self.happens(Input::ScriptArrived {
+            call: call(who),
+            exchange,
+            outcome,
+        })
+    }
+
+    /// The number of the question that the latest input asked about this call.
+    pub(super) fn asked(&self, who: char) -> u64 {
+        let asked = self.effects.iter().find_map(|effect| match effect {
+            Effect::Ask(exchange) if exchange.call == call(who) => Some(exchange.exchange),
+            _ => None,
+        });
+        asked.unwrap_or_else(|| panic!("nobody was asked about {who}"))
+    }
+
+    /// The prompt that the latest input began.
+    pub(super) fn prompted(&self, who: char) -> PromptId {
+        let prompt = self.effects.iter().find_map(|effect| match effect {
+            Effect::Media(MediaCommand::PlayPrompt {
+                call: caller,
+                prompt,
+                ..
+            }) if *caller == call(who) => Some(*prompt),
+            _ => None,
+        });
+        prompt.unwrap_or_else(|| panic!("{who} hears no prompt"))
+    }
+
+    /// The recording that the latest input began: the mix, or a track.
+    pub(super) fn recording(&self, of: Option<char>) -> RecordingId {
+        let recording = self.effects.iter().find_map(|effect| match effect {
+            Effect::Commit(Fact::Recording(record)) if record.call == of.map(call) => {
+                Some(record.id)
+            }
+            _ => None,
+        });
+        recording.unwrap_or_else(|| panic!("no recording of {of:?}"))
+    }
+
+    pub(super) fn hears_it_all(&mut self, who: char, prompt: PromptId) -> Vec<String> {
+        self.happens(Input::Media(MediaEvent::PromptFinished {
+            call: call(who),
+            prompt,
+            outcome: PromptOutcome::Played,
+        }))
+    }
+
+    pub(super) fn hangs_up(&mut self, who: char) -> Vec<String> {
+        self.happens(Input::CallGone {
+            call: call(who),
+            reason: CloseReason::FarEndHangup,
+        })
+    }
+
+    pub(super) fn is_ready(&mut self, recording: RecordingId, duration: Duration) -> Vec<String> {
+        self.happens(Input::Media(MediaEvent::RecordingReady {
+            recording,
+            duration,
+            size_bytes: 44,
+        }))
+    }
+
+    fn now_without_effects(&mut self, input: Input) {
+        let mut effects = Vec::new();
+        self.plane.handle(self.now, input, &mut effects).unwrap();
+        assert_eq!(effects, []);
+    }
+}
+
+pub(super) fn call(who: char) -> CallId {
+    CallId::from_bytes([who as u8; 20])
+}
+
+pub(super) fn arrival(who: char, route: Route) -> Input {
+    Input::CallArrived {
+        call: call(who),
+        account: ACCOUNT,
+        from: format!("+1{who}"),
+        to: "+18005551000".into(),
+        route,
+    }
+}
+
+pub(super) fn application() -> ApplicationRoute {
+    ApplicationRoute {
+        number: NumberId::from_bytes([1; 20]),
+        application: Some(ApplicationId::from_bytes([2; 20])),
+        voice_url: Some("http://app/voice".into()),
+        voice_fallback_url: Some("http://app/fallback".into()),
+        status_callback_url: Some("http://app/status".into()),
+    }
+}
+
+/// A conference whose application is told everything.
+pub(super) fn watched() -> ConferenceOptions {
+    ConferenceOptions {
+        status_callback_url: Some("http://app/conference".into()),
+        ..ConferenceOptions::default()
+    }
+}
+
+/// The same without beeps, where they would only be noise.
+pub(super) fn quiet() -> ConferenceOptions {
+    ConferenceOptions {
+        play_beep: PlayBeep::Never,
+        ..watched()
+    }
+}
+
+/// `AddToConference` as PerCL has it by default.
+pub(super) fn starter(conference: ConferenceId) -> AddToConference {
+    AddToConference {
+        conference,
+        start_conf_on_enter: true,
+        talk: true,
+        listen: true,
+        dtmf_pass_through: true,
+        allow_call_control: false,
+        call_control_sequence: None,
+        call_control_url: None,
+        leave_conference_url: None,
+        notification_url: None,
+    }
+}
+
+pub(super) fn guest(conference: ConferenceId) -> AddToConference {
+    AddToConference {
+        start_conf_on_enter: false,
+        ..starter(conference)
+    }
+}
+
+/// Somebody who goes on somewhere else afterwards.
+pub(super) fn going_on(how: AddToConference) -> AddToConference {
+    AddToConference {
+        leave_conference_url: Some("http://app/left".into()),
+        ..how
+    }
+}
+
+pub(super) fn say(text: &str) -> Command {
+    Command::Say {
+        text: text.into(),
+        language: "en-US".into(),
+        repeat: Repeat::Times(1),
+    }
+}
+
+pub(super) fn change(conference: ConferenceId, change: ConferenceChange) -> Input {
+    Input::UpdateConference {
+        account: ACCOUNT,
+        conference,
+        change,
+    }
+}
+
+pub(super) fn ask_for(conference: ConferenceId, status: RequestedStatus) -> Input {
+    change(
+        conference,
+        ConferenceChange {
+            status: Some(status),
+            ..ConferenceChange::default()
+        },
+    )
+}
+
+pub(super) fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// Identifiers that count upwards.
+pub(super) fn counting_ids() -> Box<dyn FnMut() -> [u8; 20] + Send> {
+    let mut drawn = 0_u64;
+    Box::new(move || {
+        drawn += 1;
+        let mut bits = [0; 20];
+        bits[..8].copy_from_slice(&drawn.to_be_bytes());
+        bits
+    })
+}

@@ -1,0 +1,15 @@
+//! What had not ended when the last process did.
+
+use tutti_control_plane::{CallRecord, ConferenceRecord, ParticipantRecord, RecordingRecord};
+
+/// What had not ended when the last process did, oldest first, of all accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OpenState {
+    /// Conferences that are not terminated.
+    pub conferences: Vec<ConferenceRecord>,
+    pub participants: Vec<ParticipantRecord>,
+    /// Calls to which something can still happen.
+    pub calls: Vec<CallRecord>,
+    /// Recordings that are being written.
+    pub recordings: Vec<RecordingRecord>,
+}

@@ -1,0 +1,135 @@
+//! Opening a database: its folder, its file, its connections, its tables.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlitePool};
+
+use super::Sqlite;
+use crate::StoreError;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How long to wait for a lock that another program holds on the file.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+const READERS: u32 = 4;
+
+impl Sqlite {
+    pub(crate) async fn open(url: &str) -> Result<Sqlite, StoreError> {
+        match Place::from_url(url)? {
+            Place::Memory => open_memory().await,
+            Place::File(path) => open_file(path).await,
+        }
+    }
+}
+
+/// Where a database is.
+enum Place {
+    Memory,
+    File(PathBuf),
+}
+
+impl Place {
+    fn from_url(url: &str) -> Result<Place, StoreError> {
+        let unknown = || StoreError::UnknownAddress {
+            url: url.to_owned(),
+        };
+        let place = url.strip_prefix("sqlite:").ok_or_else(unknown)?;
+        match place.strip_prefix("//").unwrap_or(place) {
+            "" => Err(unknown()),
+            ":memory:" => Ok(Place::Memory),
+            path => Ok(Place::File(PathBuf::from(path))),
+        }
+    }
+}
+
+async fn open_memory() -> Result<Sqlite, StoreError> {
+    let path = PathBuf::from(":memory:");
+    let unusable = |source| StoreError::Unusable {
+        path: PathBuf::from(":memory:"),
+        source,
+    };
+    let options = SqliteConnectOptions::from_str("sqlite::memory:").map_err(unusable)?;
+    let writer = single_connection()
+        .connect_with(options.disable_statement_logging())
+        .await
+        .map_err(unusable)?;
+    migrate(&writer, path).await?;
+    Ok(Sqlite {
+        readers: writer.clone(),
+        writer,
+    })
+}
+
+async fn open_file(path: PathBuf) -> Result<Sqlite, StoreError> {
+    make_file(&path).map_err(|source| StoreError::Unwritable {
+        path: path.clone(),
+        source,
+    })?;
+    let unusable = |source| StoreError::Unusable {
+        path: path.clone(),
+        source,
+    };
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .busy_timeout(LOCK_PATIENCE)
+        .disable_statement_logging();
+    let writer_options = options
+        .clone()
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full);
+    let writer = single_connection()
+        .connect_with(writer_options)
+        .await
+        .map_err(unusable)?;
+    migrate(&writer, path.clone()).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .connect_with(options.pragma("query_only", "ON"))
+        .await
+        .map_err(unusable)?;
+    Ok(Sqlite { writer, readers })
+}
+
+/// A pool whose connection is never exchanged for another.
+fn single_connection() -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+}
+
+async fn migrate(writer: &SqlitePool, path: PathBuf) -> Result<(), StoreError> {
+    let migrated = MIGRATIONS.run(writer).await;
+    migrated.map_err(|source| StoreError::Migration { path, source })
+}
+
+/// Makes the folder and the file where they are missing, and checks that the file can be written.
+fn make_file(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        && fs::metadata(folder).is_err()
+    {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    Ok(())
+}
