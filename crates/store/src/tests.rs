@@ -206,6 +206,13 @@ async fn filters_leave_in_only_what_was_asked_for() {
         facts.push(Fact::Recording(RecordingRecord {
             call: (n == 4).then(|| call_id(4)),
             conference: (n != 4).then(|| conference_id(n % 2)),
+            status: if n < 3 {
+                RecordingStatus::Open
+            } else {
+                RecordingStatus::Failed {
+                    reason: "the disk is full".to_owned(),
+                }
+            },
             ..recording(n, RecordingStatus::Open)
         }));
     }
@@ -346,6 +353,11 @@ async fn filters_leave_in_only_what_was_asked_for() {
         ..any
     };
     assert_eq!(recordings(created).await, [3, 2]);
+    let finished = RecordingFilter {
+        finished: true,
+        ..any
+    };
+    assert_eq!(recordings(finished).await, [4, 3]);
 
     let numbers = async |filter: NumberFilter| {
         let found = store.numbers(OURS, &filter, &all()).await.unwrap();

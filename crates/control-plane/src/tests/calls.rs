@@ -337,6 +337,27 @@ fn one_request_names_everything_that_it_causes() {
     assert_ne!(emptying[0], arrival[0]);
 }
 
+#[test]
+fn a_call_that_ends_by_itself_goes_back_to_its_arrival() {
+    let silent = |story: &mut Story| {
+        story.happens(Input::Media(MediaEvent::LegSilent { call: call('A') }));
+    };
+    let unconfirmed = |story: &mut Story| {
+        story.passes(secs(32));
+    };
+    let gone = |story: &mut Story| {
+        story.hangs_up('A');
+    };
+    for end in [silent, unconfirmed, gone] {
+        let mut story = Story::begin();
+        story.rings('A');
+        let arrival = requests(&story);
+        story.runs('A', [say("hello")]);
+        end(&mut story);
+        assert_eq!(requests(&story), arrival);
+    }
+}
+
 fn requests(story: &Story) -> Vec<RequestId> {
     story
         .effects

@@ -157,6 +157,23 @@ fn a_pause_that_comes_first_lets_the_call_ring_on() {
 }
 
 #[test]
+fn the_end_of_the_first_pause_answers_whatever_comes_next() {
+    let mut story = ringing();
+    story.runs('A', [pause(secs(3)), reject()]);
+    assert_eq!(
+        story.passes(secs(3)),
+        [
+            "fact: A InProgress",
+            "fact: A Completed AppHangup",
+            "notify: A ended AppHangup after 3 s",
+            "signal: A Answer",
+            "signal: A HangUp",
+            "media: close A",
+        ]
+    );
+}
+
+#[test]
 fn pauses_of_no_length_end_at_once() {
     let mut story = ringing();
     story.runs('A', [pause(secs(0)), pause(secs(0)), hang_up()]);
