@@ -7,15 +7,15 @@ use std::path::PathBuf;
 /// either keeps nothing free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskFloor {
-    pub free_percent: u8,
-    pub free_bytes: u64,
+    pub percent: u8,
+    pub bytes: u64,
 }
 
 impl Default for DiskFloor {
     fn default() -> DiskFloor {
         DiskFloor {
-            free_percent: 10,
-            free_bytes: 2 << 30,
+            percent: 10,
+            bytes: 2 << 30,
         }
     }
 }
@@ -23,8 +23,8 @@ impl Default for DiskFloor {
 impl DiskFloor {
     /// Whether a disk with this much room must take no more.
     pub(crate) fn is_reached(self, space: Space) -> bool {
-        let share = u128::from(space.total_bytes) * u128::from(self.free_percent) / 100;
-        u128::from(space.free_bytes) < share.min(u128::from(self.free_bytes))
+        let share = u128::from(space.total_bytes) * u128::from(self.percent) / 100;
+        u128::from(space.free_bytes) < share.min(u128::from(self.bytes))
     }
 }
 
@@ -60,8 +60,8 @@ mod tests {
     #[test]
     fn the_smaller_of_share_and_bytes_is_kept_free() {
         let floor = DiskFloor {
-            free_percent: 10,
-            free_bytes: 500,
+            percent: 10,
+            bytes: 500,
         };
         let room = |total_bytes, free_bytes| Space {
             total_bytes,
@@ -80,12 +80,12 @@ mod tests {
             free_bytes: 0,
         };
         let no_share = DiskFloor {
-            free_percent: 0,
-            free_bytes: 500,
+            percent: 0,
+            bytes: 500,
         };
         let no_bytes = DiskFloor {
-            free_percent: 10,
-            free_bytes: 0,
+            percent: 10,
+            bytes: 0,
         };
         assert!(!no_share.is_reached(full));
         assert!(!no_bytes.is_reached(full));

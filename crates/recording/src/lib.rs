@@ -20,5 +20,5 @@ pub use chunk::{CHUNK_SAMPLES, Chunk};
 pub use floor::DiskFloor;
 pub use path::recording_path;
 pub use recorder::{OpenError, Recorder, RecorderEvent, StartError};
-pub use repair::{RepairError, Repaired, repair};
+pub use repair::{Found, Outcome, RepairError, repair};
 pub use wav::SAMPLE_RATE;

@@ -72,6 +72,16 @@ pub enum OpenError {
     Io(#[source] io::Error),
 }
 
+impl OpenError {
+    /// The same as the way in which a recording ends.
+    pub fn into_failure(self) -> RecordingFailure {
+        match self {
+            OpenError::DiskFull => RecordingFailure::DiskFull,
+            OpenError::Io(error) => RecordingFailure::Io(error.to_string()),
+        }
+    }
+}
+
 impl Recorder {
     /// Makes the folder where it is missing, and starts the writer thread.
     pub fn start(

@@ -12,27 +12,20 @@ use crate::wav::{HEADER_BYTES, SAMPLE_RATE, duration_of};
 
 /// A recording's file, as it is after the repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Repaired {
-    /// Its header says how long it is, now or already.
-    Whole {
-        recording: RecordingId,
-        duration: Duration,
-        size_bytes: u64,
-    },
-    /// It cannot be read, or is no recording of this bridge; it was left alone.
-    Broken {
-        recording: RecordingId,
-        reason: String,
-    },
+pub struct Found {
+    pub recording: RecordingId,
+    pub outcome: Outcome,
 }
 
-impl Repaired {
-    /// Whose file it is.
-    pub fn recording(&self) -> RecordingId {
-        match self {
-            Repaired::Whole { recording, .. } | Repaired::Broken { recording, .. } => *recording,
-        }
-    }
+/// What a file was, and how long and large it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its header was true.
+    Whole { duration: Duration, size_bytes: u64 },
+    /// Its header was not true, and is now.
+    Repaired { duration: Duration, size_bytes: u64 },
+    /// It cannot be read, or is no recording of this bridge; it was left alone.
+    Broken { reason: String },
 }
 
 /// Why there was no repair.
@@ -46,7 +39,7 @@ pub struct RepairError {
 /// Looks at every recording's file in a folder, and makes each header say how long its file is.
 ///
 /// To be called before anything is recorded there. A missing folder has no files.
-pub fn repair(dir: &Path) -> Result<Vec<Repaired>, RepairError> {
+pub fn repair(dir: &Path) -> Result<Vec<Found>, RepairError> {
     let unreadable = |source| RepairError {
         path: dir.to_owned(),
         source,
@@ -60,29 +53,21 @@ pub fn repair(dir: &Path) -> Result<Vec<Repaired>, RepairError> {
     for entry in entries {
         let name = entry.map_err(unreadable)?.file_name();
         if let Some(recording) = name.to_str().and_then(recording_in) {
-            all.push(repair_recording(dir, recording));
+            let outcome = match repair_file(&recording_path(dir, recording)) {
+                Ok(outcome) => outcome,
+                Err(error) => Outcome::Broken {
+                    reason: error.to_string(),
+                },
+            };
+            all.push(Found { recording, outcome });
         }
     }
-    all.sort_by_key(Repaired::recording);
+    all.sort_by_key(|found| found.recording);
     Ok(all)
 }
 
-fn repair_recording(dir: &Path, recording: RecordingId) -> Repaired {
-    match repair_file(&recording_path(dir, recording)) {
-        Ok(samples) => Repaired::Whole {
-            recording,
-            duration: duration_of(samples),
-            size_bytes: HEADER_BYTES + 2 * samples,
-        },
-        Err(error) => Repaired::Broken {
-            recording,
-            reason: error.to_string(),
-        },
-    }
-}
-
-/// Makes a file's header say how long the file is, and tells that in samples.
-pub(crate) fn repair_file(path: &Path) -> io::Result<u64> {
+/// Makes a file's header say how long the file is.
+pub(crate) fn repair_file(path: &Path) -> io::Result<Outcome> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
     let length = file.metadata()?.len();
     let mut header = Vec::new();
@@ -96,10 +81,18 @@ pub(crate) fn repair_file(path: &Path) -> io::Result<u64> {
     let too_long = || io::Error::other("it is longer than WAV can say");
     let true_header = header_of(samples).ok_or_else(too_long)?;
     let true_length = HEADER_BYTES + 2 * samples;
-    if header != true_header || length != true_length {
-        write_header(&mut file, &true_header, true_length)?;
+    let duration = duration_of(samples);
+    if header == true_header && length == true_length {
+        return Ok(Outcome::Whole {
+            duration,
+            size_bytes: true_length,
+        });
     }
-    Ok(samples)
+    write_header(&mut file, &true_header, true_length)?;
+    Ok(Outcome::Repaired {
+        duration,
+        size_bytes: true_length,
+    })
 }
 
 fn write_header(file: &mut File, header: &[u8], size_bytes: u64) -> io::Result<()> {

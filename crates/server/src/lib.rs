@@ -1,1 +1,22 @@
-//! placeholder
+//! The running bridge: sockets, threads, clocks and files around the pure crates.
+//!
+//! It decides nothing about conferences (that is `tutti-control-plane`) and computes no sound (that
+//! is `tutti-media`); it waits for the network, hands what arrives to whoever decides, and carries
+//! the decisions out.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod accounts;
+pub mod audio;
+mod bridge;
+mod clock;
+pub mod config;
+mod control;
+pub mod egress;
+pub mod http;
+mod media;
+mod metrics;
+mod webhooks;
+
+pub use accounts::Credentials;
+pub use bridge::{Bridge, StartError};

@@ -1,0 +1,293 @@
+//! Payloads to samples and back.
+
+mod concealment;
+mod g711;
+mod opus;
+
+pub use g711::Law;
+
+use thiserror::Error;
+use tutti_model::{Codec, Format};
+
+use crate::frame::Frame;
+use g711::{G711Decoder, G711Encoder};
+use opus::{OpusDecoder, OpusEncoder};
+
+/// The longest payload that is sent or received: more fits into no packet.
+pub const MAX_PAYLOAD_BYTES: usize = 1_500;
+
+/// The most audio that one packet carries, in milliseconds (RFC 6716 §2.1.4).
+pub const MAX_PACKET_MS: u32 = 120;
+
+/// Why a codec did not do its work, and whose fault that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum CodecError {
+    #[error("the peer's payload is not audio of its codec")]
+    PeerSentGarbage,
+    #[error("our buffer is too small for the audio")]
+    NoRoom,
+    #[error("libopus refused what we asked: {0}")]
+    OpusRefused(&'static str),
+    #[error("our resampler cannot convert {from_hz} Hz to {to_hz} Hz")]
+    UnsupportedRates { from_hz: u32, to_hz: u32 },
+}
+
+/// Turns payloads into samples at the codec's own rate, and invents those that are missing.
+///
+/// What comes out is finite, whatever went in. It allocates nothing after construction.
+pub enum Decoder {
+    Opus(OpusDecoder),
+    G711(G711Decoder),
+}
+
+impl Decoder {
+    /// A decoder that has heard nothing.
+    ///
+    /// # Errors
+    /// When libopus cannot be set up.
+    pub fn new(codec: Codec) -> Result<Decoder, CodecError> {
+        Ok(match codec {
+            Codec::Opus => Decoder::Opus(OpusDecoder::new()?),
+            Codec::Pcmu => Decoder::G711(G711Decoder::new(Law::Mu)),
+            Codec::Pcma => Decoder::G711(G711Decoder::new(Law::A)),
+        })
+    }
+
+    /// Samples in a second of what comes out; the RTP clock runs at the same rate.
+    pub fn sample_rate_hz(&self) -> u32 {
+        match self {
+            Decoder::Opus(_) => opus::SAMPLE_RATE_HZ,
+            Decoder::G711(_) => g711::SAMPLE_RATE_HZ,
+        }
+    }
+
+    /// How many samples a payload stands for, if it is audio of this codec.
+    pub fn samples_in(&self, payload: &[u8]) -> Option<usize> {
+        match self {
+            Decoder::Opus(_) => opus::samples_in(payload),
+            Decoder::G711(_) => g711::samples_in(payload),
+        }
+    }
+
+    /// Decodes a payload to the front of `out`; returns how many samples it was.
+    ///
+    /// # Errors
+    /// When the payload is not audio of this codec, or `out` is shorter than its audio.
+    pub fn decode(&mut self, payload: &[u8], out: &mut [f32]) -> Result<usize, CodecError> {
+        match self {
+            Decoder::Opus(decoder) => decoder.decode(payload, out),
+            Decoder::G711(decoder) => decoder.decode(payload, out),
+        }
+    }
+
+    /// Fills `out` with what was lost just before `next`, where that packet says it (in-band FEC);
+    /// false, and nothing is changed, where it does not.
+    pub fn decode_fec(&mut self, next: &[u8], out: &mut [f32]) -> bool {
+        match self {
+            Decoder::Opus(decoder) => decoder.decode_fec(next, out),
+            Decoder::G711(_) => false,
+        }
+    }
+
+    /// Fills `out` with a guess at what is missing, which fades away as it goes on.
+    pub fn conceal(&mut self, out: &mut [f32]) {
+        match self {
+            Decoder::Opus(decoder) => decoder.conceal(out),
+            Decoder::G711(decoder) => decoder.conceal(out),
+        }
+    }
+
+    /// After how many samples in a row nothing worth hearing is left of a guess.
+    pub fn conceals_for(&self) -> usize {
+        match self {
+            Decoder::Opus(_) => opus::MAX_PACKET_SAMPLES,
+            Decoder::G711(_) => concealment::FADED,
+        }
+    }
+
+    /// Whether a payload says that its sender is silent, so that none may follow for a while (DTX).
+    pub fn announces_pause(&self, payload: &[u8]) -> bool {
+        match self {
+            Decoder::Opus(_) => opus::announces_pause(payload),
+            Decoder::G711(_) => false,
+        }
+    }
+
+    /// Forgets what was heard: another source speaks now.
+    pub fn reset(&mut self) {
+        match self {
+            Decoder::Opus(decoder) => decoder.reset(),
+            Decoder::G711(decoder) => decoder.reset(),
+        }
+    }
+}
+
+/// How much encoding may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EncoderSettings {
+    /// 0 to 10: how hard Opus tries.
+    pub complexity: u8,
+    /// What Opus aims at, unless the peer wants less.
+    pub bitrate_bps: u32,
+}
+
+impl Default for EncoderSettings {
+    fn default() -> EncoderSettings {
+        EncoderSettings {
+            complexity: 5,
+            bitrate_bps: 32_000,
+        }
+    }
+}
+
+/// Turns frames into payloads. It allocates nothing after construction.
+pub enum Encoder {
+    Opus(OpusEncoder),
+    G711(G711Encoder),
+}
+
+impl Encoder {
+    /// An encoder of this format that has heard nothing.
+    ///
+    /// # Errors
+    /// When a library cannot be set up.
+    pub fn new(format: &Format, settings: EncoderSettings) -> Result<Encoder, CodecError> {
+        Ok(match format.codec {
+            Codec::Opus => Encoder::Opus(OpusEncoder::new(format, settings)?),
+            Codec::Pcmu => Encoder::G711(G711Encoder::new(Law::Mu)?),
+            Codec::Pcma => Encoder::G711(G711Encoder::new(Law::A)?),
+        })
+    }
+
+    /// Encodes a frame to the front of `payload`; returns the length, or 0 for a frame of a silence
+    /// that need not be sent (DTX).
+    ///
+    /// # Errors
+    /// When `payload` is too short, or libopus fails.
+    pub fn encode(&mut self, frame: &Frame, payload: &mut [u8]) -> Result<usize, CodecError> {
+        match self {
+            Encoder::Opus(encoder) => encoder.encode(frame, payload),
+            Encoder::G711(encoder) => encoder.encode(frame, payload),
+        }
+    }
+
+    /// Starts anew, as though it had encoded these frames: what comes next goes on from them.
+    pub fn prime<'a>(&mut self, recent: impl Iterator<Item = &'a Frame>) {
+        match self {
+            Encoder::Opus(encoder) => encoder.reset(),
+            Encoder::G711(encoder) => encoder.reset(),
+        }
+        let mut unsent = [0; MAX_PAYLOAD_BYTES];
+        for frame in recent {
+            // A failure here repeats itself where it is reported: at the next frame.
+            let _ = self.encode(frame, &mut unsent);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{FRAME_SAMPLES, rms};
+
+    fn tone(frame: usize) -> Frame {
+        std::array::from_fn(|n| {
+            let t = (frame * FRAME_SAMPLES + n) as f32 / 48_000.0;
+            0.3 * (std::f32::consts::TAU * 440.0 * t).sin()
+        })
+    }
+
+    fn formats() -> [Format; 3] {
+        [Codec::Opus, Codec::Pcmu, Codec::Pcma].map(Format::plain)
+    }
+
+    #[test]
+    fn a_tone_is_heard_as_loud_as_it_was_said() {
+        for format in formats() {
+            let mut encoder = Encoder::new(&format, EncoderSettings::default()).unwrap();
+            let mut decoder = Decoder::new(format.codec).unwrap();
+            let samples = decoder.sample_rate_hz() as usize / 50;
+            let mut payload = [0; MAX_PAYLOAD_BYTES];
+            let mut out = vec![0.0; samples];
+            for frame in 0..50 {
+                let len = encoder.encode(&tone(frame), &mut payload).unwrap();
+                assert_eq!(decoder.samples_in(&payload[..len]), Some(samples));
+                assert_eq!(decoder.decode(&payload[..len], &mut out), Ok(samples));
+            }
+            let level = rms(&out) / rms(&tone(0));
+            assert!((0.9..1.1).contains(&level), "{format:?}: {level}");
+        }
+    }
+
+    #[test]
+    fn a_primed_encoder_goes_on_like_the_one_it_follows() {
+        for format in formats() {
+            let mut class = Encoder::new(&format, EncoderSettings::default()).unwrap();
+            let mut own = Encoder::new(&format, EncoderSettings::default()).unwrap();
+            let mut decoder = Decoder::new(format.codec).unwrap();
+            let mut payload = [0; MAX_PAYLOAD_BYTES];
+            let mut out = vec![0.0; decoder.sample_rate_hz() as usize / 50];
+            for frame in 0..20 {
+                let len = class.encode(&tone(frame), &mut payload).unwrap();
+                decoder.decode(&payload[..len], &mut out).unwrap();
+            }
+            let before = rms(&out);
+            // It was busy with something else.
+            for frame in 0..10 {
+                own.encode(&tone(7 * frame), &mut payload).unwrap();
+            }
+            let recent: Vec<Frame> = (15..20).map(tone).collect();
+            own.prime(recent.iter());
+            for frame in 20..25 {
+                let last = *out.last().unwrap();
+                let len = own.encode(&tone(frame), &mut payload).unwrap();
+                decoder.decode(&payload[..len], &mut out).unwrap();
+                assert!(
+                    (rms(&out) / before - 1.0).abs() < 0.1,
+                    "{format:?} frame {frame}"
+                );
+                // The steepest step of this tone at 8 kHz is 0.1.
+                assert!(
+                    (out[0] - last).abs() < 0.12,
+                    "{format:?} frame {frame} clicks"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_payload_without_room_is_refused() {
+        for format in formats() {
+            let mut encoder = Encoder::new(&format, EncoderSettings::default()).unwrap();
+            assert!(encoder.encode(&tone(0), &mut []).is_err());
+            let mut payload = [0; MAX_PAYLOAD_BYTES];
+            let len = encoder.encode(&tone(0), &mut payload).unwrap();
+            let mut decoder = Decoder::new(format.codec).unwrap();
+            assert!(decoder.decode(&payload[..len], &mut [0.0; 7]).is_err());
+        }
+    }
+
+    #[test]
+    fn garbage_is_refused_or_becomes_finite_samples() {
+        let mut seed = 1_u32;
+        let mut random = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 16) as u8
+        };
+        for codec in [Codec::Opus, Codec::Pcmu, Codec::Pcma] {
+            let mut decoder = Decoder::new(codec).unwrap();
+            let mut out = vec![0.0; (decoder.sample_rate_hz() * MAX_PACKET_MS / 1_000) as usize];
+            for round in 0..5_000 {
+                let len = usize::from(random()) * usize::from(random() % 5);
+                let payload: Vec<u8> = (0..len).map(|_| random()).collect();
+                let said = decoder.samples_in(&payload);
+                let heard = decoder.decode(&payload, &mut out);
+                if let Ok(samples) = heard {
+                    assert_eq!(said, Some(samples), "round {round}");
+                }
+                decoder.conceal(&mut out[..120]);
+                assert!(out.iter().all(|sample| sample.is_finite()), "round {round}");
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Undecoded packets in the order of their audio, in memory that is taken once.
+
+use crate::codec::MAX_PAYLOAD_BYTES;
+
+/// The most packets that wait.
+const SLOTS: usize = 64;
+
+/// Payloads are kept in chains of blocks; one holds 20 ms of G.711.
+const BLOCK_BYTES: usize = 160;
+
+/// 15 KiB: 64 packets of 20 ms or 32 of 60 ms of G.711, or 12 of Opus at its greatest bitrate.
+const BLOCKS: usize = 96;
+
+/// Ends a chain.
+const NONE: u8 = u8::MAX;
+
+/// Packets that wait to be decoded.
+pub(crate) struct PacketStore {
+    slots: [Slot; SLOTS],
+    len: usize,
+    blocks: Box<[[u8; BLOCK_BYTES]]>,
+    /// The block that follows each block in its chain.
+    next: [u8; BLOCKS],
+    free: u8,
+    free_blocks: usize,
+}
+
+/// What is known of a packet without decoding it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoredPacket {
+    /// Where its audio begins on the timeline.
+    pub(crate) position: i64,
+    /// How much audio it is.
+    pub(crate) samples: usize,
+    /// Nothing before it is of the same source.
+    pub(crate) new_source: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    packet: StoredPacket,
+    payload_len: u16,
+    first_block: u8,
+}
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filed {
+    /// It waits; so many others had to go to make room.
+    Stored { displaced: usize },
+    /// Another packet has the same place.
+    PlaceTaken,
+    /// It is longer than any packet.
+    TooLong,
+}
+
+impl PacketStore {
+    pub(crate) fn new() -> PacketStore {
+        let mut next = [NONE; BLOCKS];
+        for (n, next) in next.iter_mut().enumerate().take(BLOCKS - 1) {
+            *next = n as u8 + 1;
+        }
+        let packet = StoredPacket {
+            position: 0,
+            samples: 0,
+            new_source: false,
+        };
+        PacketStore {
+            slots: [Slot {
+                packet,
+                payload_len: 0,
+                first_block: NONE,
+            }; SLOTS],
+            len: 0,
+            blocks: vec![[0; BLOCK_BYTES]; BLOCKS].into_boxed_slice(),
+            next,
+            free: 0,
+            free_blocks: BLOCKS,
+        }
+    }
+
+    /// Files a packet; the oldest go when there is no room.
+    pub(crate) fn insert(&mut self, packet: StoredPacket, payload: &[u8]) -> Filed {
+        if payload.len() > MAX_PAYLOAD_BYTES {
+            return Filed::TooLong;
+        }
+        let waiting = self.slots.get(..self.len).unwrap_or_default();
+        let found = waiting.binary_search_by_key(&packet.position, |slot| slot.packet.position);
+        let Err(mut index) = found else {
+            return Filed::PlaceTaken;
+        };
+        let mut displaced = 0;
+        while self.len == SLOTS || self.free_blocks * BLOCK_BYTES < payload.len() {
+            if self.discard_first().is_none() {
+                return Filed::TooLong;
+            }
+            displaced += 1;
+            index = index.saturating_sub(1);
+        }
+        let first_block = self.store(payload);
+        self.slots.copy_within(index..self.len, index + 1);
+        if let Some(slot) = self.slots.get_mut(index) {
+            *slot = Slot {
+                packet,
+                payload_len: payload.len() as u16,
+                first_block,
+            };
+        }
+        self.len += 1;
+        Filed::Stored { displaced }
+    }
+
+    /// The packet whose audio comes first.
+    pub(crate) fn first(&self) -> Option<StoredPacket> {
+        self.slots.get(..self.len)?.first().map(|slot| slot.packet)
+    }
+
+    /// The packet after that.
+    pub(crate) fn second(&self) -> Option<StoredPacket> {
+        self.slots.get(..self.len)?.get(1).map(|slot| slot.packet)
+    }
+
+    /// Copies the first packet's payload to the front of `out`; returns its length.
+    pub(crate) fn copy_first(&self, out: &mut [u8; MAX_PAYLOAD_BYTES]) -> usize {
+        let Some(slot) = self.slots.get(..self.len).and_then(|slots| slots.first()) else {
+            return 0;
+        };
+        let len = usize::from(slot.payload_len);
+        let mut block = slot.first_block;
+        let wanted = out.get_mut(..len).unwrap_or_default();
+        for out in wanted.chunks_mut(BLOCK_BYTES) {
+            let stored = self
+                .blocks
+                .get(usize::from(block))
+                .map(|stored| stored.as_slice());
+            if let Some(stored) = stored.and_then(|stored| stored.get(..out.len())) {
+                out.copy_from_slice(stored);
+            }
+            block = self.next.get(usize::from(block)).copied().unwrap_or(NONE);
+        }
+        len
+    }
+
+    /// Forgets the first packet.
+    pub(crate) fn discard_first(&mut self) -> Option<StoredPacket> {
+        let slot = *self.slots.get(..self.len)?.first()?;
+        self.slots.copy_within(1..self.len, 0);
+        self.len -= 1;
+        let mut block = slot.first_block;
+        for _ in 0..BLOCKS {
+            let Some(next) = self.next.get_mut(usize::from(block)) else {
+                break;
+            };
+            let after = std::mem::replace(next, self.free);
+            self.free = block;
+            self.free_blocks += 1;
+            block = after;
+        }
+        Some(slot.packet)
+    }
+
+    /// Copies a payload into free blocks; there are enough.
+    fn store(&mut self, payload: &[u8]) -> u8 {
+        debug_assert!(self.free_blocks * BLOCK_BYTES >= payload.len());
+        let mut first = NONE;
+        // From the end, so that each block finds the one that follows it.
+        for bytes in payload.chunks(BLOCK_BYTES).rev() {
+            let block = self.free;
+            let (Some(next), Some(stored)) = (
+                self.next.get_mut(usize::from(block)),
+                self.blocks.get_mut(usize::from(block)),
+            ) else {
+                break;
+            };
+            self.free = std::mem::replace(next, first);
+            self.free_blocks -= 1;
+            if let Some(stored) = stored.get_mut(..bytes.len()) {
+                stored.copy_from_slice(bytes);
+            }
+            first = block;
+        }
+        first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(position: i64) -> StoredPacket {
+        StoredPacket {
+            position,
+            samples: 160,
+            new_source: false,
+        }
+    }
+
+    fn take(store: &mut PacketStore) -> Option<(i64, Vec<u8>)> {
+        let mut out = [0; MAX_PAYLOAD_BYTES];
+        let len = store.copy_first(&mut out);
+        store
+            .discard_first()
+            .map(|packet| (packet.position, out[..len].to_vec()))
+    }
+
+    #[test]
+    fn packets_come_out_in_the_order_of_their_audio() {
+        let mut store = PacketStore::new();
+        for n in [3, 0, 4, 1, 2] {
+            let payload = vec![n; 1 + usize::from(n) * 200];
+            assert_eq!(
+                store.insert(at(i64::from(n) * 160), &payload),
+                Filed::Stored { displaced: 0 }
+            );
+        }
+        assert_eq!(store.insert(at(320), b"again"), Filed::PlaceTaken);
+        for n in 0..5_u8 {
+            let expected = (i64::from(n) * 160, vec![n; 1 + usize::from(n) * 200]);
+            assert_eq!(take(&mut store), Some(expected));
+        }
+        assert_eq!(take(&mut store), None);
+        assert_eq!(store.free_blocks, BLOCKS);
+    }
+
+    #[test]
+    fn the_oldest_go_when_there_is_no_room() {
+        let mut store = PacketStore::new();
+        for n in 0..SLOTS as i64 {
+            assert_eq!(store.insert(at(n), b"x"), Filed::Stored { displaced: 0 });
+        }
+        assert_eq!(
+            store.insert(at(1_000), b"x"),
+            Filed::Stored { displaced: 1 }
+        );
+        assert_eq!(store.first(), Some(at(1)));
+        // The longest payload needs ten blocks of those that 64 short ones hold.
+        let displaced = store.insert(at(2_000), &[7; MAX_PAYLOAD_BYTES]);
+        assert_eq!(displaced, Filed::Stored { displaced: 1 });
+        assert_eq!(
+            store.insert(at(3_000), &[0; MAX_PAYLOAD_BYTES + 1]),
+            Filed::TooLong
+        );
+    }
+
+    #[test]
+    fn no_block_is_ever_lost_and_no_payload_ever_mixed_up() {
+        let mut store = PacketStore::new();
+        let mut seed = 7_u32;
+        for round in 0..20_000_i64 {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let len = (seed >> 8) as usize % (MAX_PAYLOAD_BYTES + 1);
+            let position = round + i64::from(seed >> 28);
+            store.insert(at(position), &vec![position as u8; len]);
+            if seed & 0x40 != 0
+                && let Some((position, payload)) = take(&mut store)
+            {
+                assert!(
+                    payload.iter().all(|byte| *byte == position as u8),
+                    "round {round}"
+                );
+            }
+        }
+        while take(&mut store).is_some() {}
+        assert_eq!(store.free_blocks, BLOCKS);
+    }
+}

@@ -1,0 +1,444 @@
+//! What an operator can set: defaults, then a file, then the environment, then flags.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use tutti_model::AccountId;
+
+/// The prefix of environment variables; section and key follow, joined by two underscores.
+const ENVIRONMENT_PREFIX: &str = "TUTTI_";
+
+/// Everything that can be set. Every field has a default that serves a laptop.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub http: Http,
+    pub metrics: Metrics,
+    pub sip: Sip,
+    pub media: Media,
+    pub storage: Storage,
+    pub account: Account,
+    pub egress: Egress,
+    pub limits: Limits,
+    /// How long running calls may go on after the first SIGTERM or SIGINT.
+    #[serde(deserialize_with = "seconds")]
+    pub drain_timeout: Duration,
+}
+
+/// REST.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    pub listen: SocketAddr,
+    /// The base of absolute URLs that are handed out; the request's Host where it is missing.
+    pub public_url: Option<String>,
+}
+
+/// Metrics.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    pub listen: Listen,
+}
+
+/// An address to listen at, or `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen(pub Option<SocketAddr>);
+
+/// SIP.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sip {
+    /// UDP and TCP.
+    pub listen: SocketAddr,
+    /// Whether a conference's identifier can be dialled.
+    pub direct_join: bool,
+}
+
+/// RTP.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Media {
+    /// The address in SDP.
+    pub ip: IpAddr,
+    /// UDP ports of legs, two for each.
+    pub ports: PortRange,
+    /// Mixing threads; the number of cores where it is missing.
+    pub threads: Option<u16>,
+    /// Opus complexity, 0 to 10.
+    pub opus_complexity: u8,
+    /// Opus bitrate in bits per second.
+    pub opus_bitrate: u32,
+}
+
+/// An inclusive range of ports, as in `20000-29999`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortRange {
+    pub first: u16,
+    pub last: u16,
+}
+
+/// Facts and recordings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    pub url: String,
+    pub recordings: PathBuf,
+    /// New recordings are refused below this many free bytes, or below a tenth of the disk.
+    pub floor_bytes: u64,
+}
+
+/// The first account; what is missing is made at the first start.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Account {
+    pub id: Option<AccountId>,
+    pub api_key: Option<String>,
+    pub signing_secret: Option<String>,
+}
+
+/// Where the bridge's own requests may go although it is a private place.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Egress {
+    #[serde(deserialize_with = "list")]
+    pub allow: Vec<String>,
+}
+
+/// How much is enough (each is answered with a clear refusal).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    pub conferences_per_account: u32,
+    pub conferences: u32,
+    pub participants_per_conference: u32,
+    /// Calls at the same time.
+    pub legs: u16,
+    /// New SIP dialogs in a second, from one source and from all.
+    pub dialogs_per_second_per_source: u32,
+    pub dialogs_per_second: u32,
+    pub requests_per_second_per_account: u32,
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http { listen: loopback(8080), public_url: None }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics { listen: Listen(Some(loopback(9090))) }
+    }
+}
+
+impl Default for Sip {
+    fn default() -> Sip {
+        Sip { listen: loopback(5060), direct_join: true }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Media {
+        Media {
+            ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ports: PortRange { first: 20_000, last: 29_999 },
+            threads: None,
+            opus_complexity: 5,
+            opus_bitrate: 32_000,
+        }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Storage {
+        Storage {
+            url: "sqlite://data/tutti.db".to_owned(),
+            recordings: PathBuf::from("data/recordings"),
+            floor_bytes: 2 << 30,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            conferences_per_account: 1_000,
+            conferences: 5_000,
+            participants_per_conference: 250,
+            legs: 4_000,
+            dialogs_per_second_per_source: 20,
+            dialogs_per_second: 300,
+            requests_per_second_per_account: 100,
+        }
+    }
+}
+
+/// Why a configuration cannot be used; it names the key, and where it stands.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read the configuration {path}: {error}", path = path.display())]
+    Unreadable { path: PathBuf, error: std::io::Error },
+    #[error("{path}: {error}", path = path.display())]
+    Malformed { path: PathBuf, error: Box<toml::de::Error> },
+    #[error("{origin}: {error}")]
+    BadSetting { origin: String, error: String },
+    #[error("{0}")]
+    Impossible(String),
+}
+
+impl Config {
+    /// Reads the file, if there is one, and then `TUTTI_*` variables.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with the key and the line or the variable.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Config, ConfigError> {
+        let text = match file {
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                ConfigError::Unreadable { path: path.to_owned(), error }
+            })?,
+            None => String::new(),
+        };
+        let path = file.unwrap_or(Path::new("defaults"));
+        // Checked by itself first, so that an error can point to its line.
+        toml::from_str::<Config>(&text).map_err(|error| ConfigError::Malformed {
+            path: path.to_owned(),
+            error: Box::new(error),
+        })?;
+        let mut table: toml::Table = toml::from_str(&text).map_err(|error| {
+            ConfigError::Malformed { path: path.to_owned(), error: Box::new(error) }
+        })?;
+        let mut variables: Vec<_> = environment
+            .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX) && name != "TUTTI_LOG")
+            .collect();
+        variables.sort();
+        for (name, value) in variables {
+            let key = name.trim_start_matches(ENVIRONMENT_PREFIX).to_lowercase().replace("__", ".");
+            table = with_setting(&table, &key, &value)
+                .map_err(|error| ConfigError::BadSetting { origin: name, error })?;
+        }
+        let config = Config::try_from_table(table).map_err(ConfigError::Impossible)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Sets one key as `section.key` to a value as text, as flags do.
+    ///
+    /// # Errors
+    /// When there is no such key, or it cannot have that value.
+    pub fn check_setting(key: &str, value: &str) -> Result<(), String> {
+        with_setting(&toml::Table::new(), key, value).map(|_| ())
+    }
+
+    /// Whether every listener is on loopback: then loopback targets are allowed, too.
+    pub fn is_loopback_only(&self) -> bool {
+        self.http.listen.ip().is_loopback()
+            && self.sip.listen.ip().is_loopback()
+            && self.metrics.listen.0.is_none_or(|address| address.ip().is_loopback())
+    }
+
+    fn try_from_table(table: toml::Table) -> Result<Config, String> {
+        table.try_into::<Config>().map_err(|error| error.message().to_owned())
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.media.ip.is_unspecified() {
+            return Err(ConfigError::Impossible(
+                "media.ip: phones cannot send to an unspecified address; name one of this machine"
+                    .to_owned(),
+            ));
+        }
+        if self.media.opus_complexity > 10 {
+            return Err(ConfigError::Impossible(format!(
+                "media.opus_complexity: {} is not between 0 and 10",
+                self.media.opus_complexity
+            )));
+        }
+        if !(6_000..=510_000).contains(&self.media.opus_bitrate) {
+            return Err(ConfigError::Impossible(format!(
+                "media.opus_bitrate: {} is not between 6000 and 510000",
+                self.media.opus_bitrate
+            )));
+        }
+        if self.media.threads == Some(0) {
+            return Err(ConfigError::Impossible("media.threads: one at least must mix".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// A table with one more setting, if the configuration can have it.
+///
+/// The text is tried as the number or truth value it looks like, and then as it is.
+fn with_setting(table: &toml::Table, key: &str, value: &str) -> Result<toml::Table, String> {
+    let text = toml::Value::String(value.to_owned());
+    let number = value.parse().map(toml::Value::Integer).ok();
+    let truth = value.parse().map(toml::Value::Boolean).ok();
+    let mut first_error = None;
+    for candidate in [Some(text), number, truth].into_iter().flatten() {
+        let mut table = table.clone();
+        insert(&mut table, key, candidate);
+        match Config::try_from_table(table.clone()) {
+            Ok(_) => return Ok(table),
+            Err(error) => {
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    Err(format!("{key} = {value:?}: {}", first_error.unwrap_or_default()))
+}
+
+fn insert(table: &mut toml::Table, key: &str, value: toml::Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((section, rest)) => {
+            let section = table
+                .entry(section)
+                .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            if let toml::Value::Table(section) = section {
+                insert(section, rest, value);
+            }
+        }
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u32::deserialize(deserializer).map(|seconds| Duration::from_secs(seconds.into()))
+}
+
+/// A list, or text with commas between.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        Text(String),
+        List(Vec<String>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::List(items) => items,
+        OneOrMany::Text(text) => {
+            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+        }
+    })
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Listen, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "none" {
+            return Ok(Listen(None));
+        }
+        text.parse().map(|address| Listen(Some(address))).map_err(|_| {
+            D::Error::custom(format!("{text:?} is neither an address with a port nor \"none\""))
+        })
+    }
+}
+
+impl FromStr for PortRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PortRange, String> {
+        let parsed = text.split_once('-').and_then(|(first, last)| {
+            Some(PortRange { first: first.trim().parse().ok()?, last: last.trim().parse().ok()? })
+        });
+        match parsed {
+            Some(range) if range.first >= 1_024 && range.first < range.last => Ok(range),
+            Some(_) | None => {
+                Err(format!("{text:?} is not a range of ports above 1023, as in \"20000-29999\""))
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PortRange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PortRange, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let variables = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        Config::load(None, variables)
+    }
+
+    fn load_file(text: &str) -> Result<Config, ConfigError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Config::load(Some(file.path()), std::iter::empty())
+    }
+
+    #[test]
+    fn defaults_listen_on_loopback_only() {
+        assert!(load(&[]).unwrap().is_loopback_only());
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[http]\nlisten = \"127.0.0.1:1\"\n[sip]\ndirect_join = true\n")
+            .unwrap();
+        let variables = [
+            ("TUTTI_HTTP__LISTEN".to_owned(), "127.0.0.1:2".to_owned()),
+            ("TUTTI_SIP__DIRECT_JOIN".to_owned(), "false".to_owned()),
+            ("TUTTI_MEDIA__THREADS".to_owned(), "3".to_owned()),
+            ("TUTTI_EGRESS__ALLOW".to_owned(), "10.1.0.0/16, music.lan:8000".to_owned()),
+            ("TUTTI_METRICS__LISTEN".to_owned(), "none".to_owned()),
+        ];
+        let config = Config::load(Some(file.path()), variables.into_iter()).unwrap();
+        assert_eq!(config.http.listen.port(), 2);
+        assert!(!config.sip.direct_join);
+        assert_eq!(config.media.threads, Some(3));
+        assert_eq!(config.egress.allow, ["10.1.0.0/16", "music.lan:8000"]);
+        assert_eq!(config.metrics.listen, Listen(None));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = load_file("[sip]\nlisten = \"127.0.0.1:5060\"\nlisten_tcp = 1\n").unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("line 3") && text.contains("listen_tcp"), "{text}");
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_its_line() {
+        let text = load_file("[media]\nports = \"9-1\"\n").unwrap_err().to_string();
+        assert!(text.contains("line 2") && text.contains("9-1"), "{text}");
+    }
+
+    #[test]
+    fn a_bad_variable_is_named() {
+        let text = load(&[("TUTTI_HTTP__LISTEN", "nowhere")]).unwrap_err().to_string();
+        assert!(text.contains("TUTTI_HTTP__LISTEN") && text.contains("nowhere"), "{text}");
+        let text = load(&[("TUTTI_HTTP__LISTNE", "x")]).unwrap_err().to_string();
+        assert!(text.contains("TUTTI_HTTP__LISTNE") && text.contains("listne"), "{text}");
+    }
+
+    #[test]
+    fn an_address_that_nobody_can_send_to_is_refused() {
+        assert!(load(&[("TUTTI_MEDIA__IP", "0.0.0.0")]).is_err());
+    }
+}

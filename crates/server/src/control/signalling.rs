@@ -1,0 +1,290 @@
+//! Which SIP dialog is which call, and what each side says to the other.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use tutti_control_plane::{Input, Refusal, Route};
+use tutti_model::{CallId, CloseReason, Codec, ConferenceId, MediaDescription};
+use tutti_sip::sdp::{self, LocalMedia};
+use tutti_sip::{DialogId, Endpoint, EndReason, SipEvent};
+
+use super::ControlLoop;
+use super::handle::Message;
+use super::routing::{self, Routed};
+
+/// The codecs that legs may use, the preferred one first.
+const CODECS: [Codec; 3] = [Codec::Opus, Codec::Pcmu, Codec::Pcma];
+
+/// A call whose INVITE is being looked into.
+struct Arrival {
+    from: String,
+    to: String,
+    source: SocketAddr,
+    offer: Option<Bytes>,
+}
+
+/// A call's dialog and what was said about its audio.
+struct CallDialog {
+    dialog: DialogId,
+    local: LocalMedia<'static>,
+    /// Our answer, or our offer where the INVITE had none.
+    sdp: String,
+    /// The INVITE had no offer: the ACK's SDP tells what the peer wants.
+    awaits_answer: bool,
+}
+
+/// Knows the dialogs of calls.
+pub(super) struct Signalling {
+    sip: Endpoint,
+    media_ip: IpAddr,
+    direct_join: bool,
+    arrivals: BTreeMap<DialogId, Arrival>,
+    dialogs: BTreeMap<CallId, CallDialog>,
+    calls: BTreeMap<DialogId, CallId>,
+}
+
+impl Signalling {
+    pub(super) fn new(sip: Endpoint, media_ip: IpAddr, direct_join: bool) -> Signalling {
+        Signalling {
+            sip,
+            media_ip,
+            direct_join,
+            arrivals: BTreeMap::new(),
+            dialogs: BTreeMap::new(),
+            calls: BTreeMap::new(),
+        }
+    }
+
+    pub(super) async fn answer(&self, call: CallId) {
+        if let Some(known) = self.dialogs.get(&call) {
+            self.sip.answer(known.dialog, known.sdp.clone()).await;
+        }
+    }
+
+    pub(super) async fn reject(&mut self, call: CallId, reason: CloseReason) {
+        if let Some(known) = self.dialogs.get(&call) {
+            let (status, phrase) = status_of(reason);
+            self.sip.reject(known.dialog, status, phrase, &[]).await;
+        }
+    }
+
+    pub(super) async fn hang_up(&mut self, call: CallId) {
+        if let Some(known) = self.dialogs.get(&call) {
+            self.sip.hang_up(known.dialog).await;
+        }
+    }
+
+    /// Forgets a call whose leg has been closed.
+    pub(super) fn forget(&mut self, call: CallId) {
+        if let Some(known) = self.dialogs.remove(&call) {
+            self.calls.remove(&known.dialog);
+        }
+    }
+}
+
+impl ControlLoop {
+    pub(super) async fn sip_event(&mut self, event: SipEvent) {
+        match event {
+            SipEvent::Invite { dialog, from_user, request_user, source, offer, call_id_header: _, to_user: _ } => {
+                let arrival = Arrival { from: from_user, to: request_user, source, offer };
+                self.invited(dialog, arrival).await;
+            }
+            SipEvent::Acknowledged { dialog, answer } => self.acknowledged(dialog, answer).await,
+            SipEvent::Cancelled { dialog } => {
+                self.signalling.arrivals.remove(&dialog);
+                if let Some(call) = self.signalling.calls.remove(&dialog) {
+                    self.signalling.dialogs.remove(&call);
+                    self.call_gone(call, CloseReason::CallCanceled).await;
+                }
+            }
+            SipEvent::Reinvite { dialog, offer } => self.reinvited(dialog, offer).await,
+            SipEvent::Ended { dialog, reason } => {
+                if let Some(call) = self.signalling.calls.remove(&dialog) {
+                    self.signalling.dialogs.remove(&call);
+                    match reason {
+                        EndReason::HungUp | EndReason::NotAcknowledged => {
+                            self.call_gone(call, CloseReason::FarEndHangup).await;
+                        }
+                    }
+                }
+            }
+            // The bridge places no calls yet, so no dialog of its own can progress.
+            SipEvent::Progress { .. } | SipEvent::Answered { .. } | SipEvent::Failed { .. } => {}
+        }
+    }
+
+    /// Finds out where a call leads: a conference is known here, a number is known to the store.
+    async fn invited(&mut self, dialog: DialogId, arrival: Arrival) {
+        if self.plane.is_draining() || !self.workplace.director.has_room() {
+            let retry_after = [("Retry-After", "10")];
+            self.workplace.sip.reject(dialog, 503, "Service Unavailable", &retry_after).await;
+            return;
+        }
+        let dialled = arrival.to.clone();
+        self.signalling.arrivals.insert(dialog, arrival);
+        if let Ok(conference) = dialled.parse::<ConferenceId>() {
+            let routed = match self.plane.account_of(conference) {
+                Some(account) if self.signalling.direct_join => {
+                    Routed::To { account, route: Route::Conference(conference) }
+                }
+                Some(_) | None => Routed::Nowhere,
+            };
+            self.routed(dialog, routed).await;
+            return;
+        }
+        let (store, messages) = (self.workplace.store.clone(), self.messages.clone());
+        tokio::spawn(async move {
+            let routed = routing::route(&store, &dialled).await;
+            let _ = messages.send(Message::Routed { dialog, routed }).await;
+        });
+    }
+
+    /// Agrees on audio with a call that leads somewhere, and lets it arrive.
+    pub(super) async fn routed(&mut self, dialog: DialogId, routed: Routed) {
+        // Gone when the caller gave up meanwhile.
+        let Some(arrival) = self.signalling.arrivals.remove(&dialog) else { return };
+        let sip = self.workplace.sip.clone();
+        let (account, route) = match routed {
+            Routed::To { account, route } => (account, route),
+            Routed::Nowhere => return sip.reject(dialog, 404, "Not Found", &[]).await,
+            Routed::Unknown(error) => {
+                tracing::error!(%error, "a call cannot be routed");
+                return sip.reject(dialog, 500, "Server Internal Error", &[]).await;
+            }
+        };
+        let leg = match self.workplace.director.offer_leg() {
+            Ok(leg) => leg,
+            Err(error) => {
+                tracing::error!(%error, "a call finds no port");
+                return sip.reject(dialog, 503, "Service Unavailable", &[]).await;
+            }
+        };
+        let local = LocalMedia {
+            ip: self.signalling.media_ip,
+            rtp_port: leg.rtp_port,
+            rtcp_port: leg.rtp_port + 1,
+            codecs: &CODECS,
+            session_id: u64::from(rand::random::<u32>()),
+            version: 1,
+        };
+        let agreed: Option<(MediaDescription, String)> = match &arrival.offer {
+            None => None,
+            Some(offer) => match sdp::answer_offer(offer, &local) {
+                Ok(agreed) => Some(agreed),
+                Err(refusal) => {
+                    tracing::info!(%refusal, "an offer is refused");
+                    return sip.reject(dialog, refusal.status(), "Not Acceptable Here", &[]).await;
+                }
+            },
+        };
+        let (description, sdp) = match agreed {
+            Some((description, answer)) => (Some(description), answer),
+            None => (None, sdp::make_offer(&local)),
+        };
+
+        let call = CallId::from_bytes(rand::random());
+        let awaits_answer = description.is_none();
+        self.signalling.calls.insert(dialog, call);
+        self.signalling.dialogs.insert(call, CallDialog { dialog, local, sdp, awaits_answer });
+        self.workplace.director.add_leg(call, leg, arrival.source.ip(), description);
+        let to = match route {
+            Route::Application(_) if !arrival.to.starts_with('+') => format!("+{}", arrival.to),
+            Route::Application(_) | Route::Conference(_) => arrival.to,
+        };
+        let input = Input::CallArrived { call, account, from: arrival.from, to, route };
+        if let Err(refusal) = self.handle(input).await {
+            self.workplace.director.close_leg(call);
+            self.signalling.forget(call);
+            let (status, phrase) = refusal_status(refusal);
+            sip.reject(dialog, status, phrase, &[]).await;
+        }
+    }
+
+    async fn acknowledged(&mut self, dialog: DialogId, answer: Option<Bytes>) {
+        let Some(&call) = self.signalling.calls.get(&dialog) else { return };
+        if let Some(known) = self.signalling.dialogs.get_mut(&call)
+            && known.awaits_answer
+        {
+            known.awaits_answer = false;
+            let described = answer.as_deref().map(|answer| sdp::accept_answer(answer, &known.local));
+            match described {
+                Some(Ok(description)) => self.workplace.director.describe_leg(call, description),
+                Some(Err(_)) | None => {
+                    // Nothing was agreed, so nothing can be heard: the call makes no sense.
+                    self.signalling.hang_up(call).await;
+                    self.call_gone(call, CloseReason::Failed).await;
+                    return;
+                }
+            }
+        }
+        self.happen(Input::CallConfirmed { call }).await;
+    }
+
+    async fn reinvited(&mut self, dialog: DialogId, offer: Option<Bytes>) {
+        let sip = self.workplace.sip.clone();
+        let Some(&call) = self.signalling.calls.get(&dialog) else {
+            return sip.reject_reinvite(dialog, 481).await;
+        };
+        let Some(known) = self.signalling.dialogs.get_mut(&call) else {
+            return sip.reject_reinvite(dialog, 481).await;
+        };
+        known.local.version += 1;
+        let Some(offer) = offer else {
+            known.sdp = sdp::make_offer(&known.local);
+            known.awaits_answer = true;
+            let offer = known.sdp.clone();
+            return sip.answer_reinvite(dialog, offer).await;
+        };
+        match sdp::answer_offer(&offer, &known.local) {
+            Ok((description, answer)) => {
+                known.sdp.clone_from(&answer);
+                self.workplace.director.describe_leg(call, description);
+                sip.answer_reinvite(dialog, answer).await;
+            }
+            Err(refusal) => {
+                known.local.version -= 1;
+                sip.reject_reinvite(dialog, refusal.status()).await;
+            }
+        }
+    }
+}
+
+/// The final response that tells a caller why it was not answered.
+fn status_of(reason: CloseReason) -> (u16, &'static str) {
+    match reason {
+        CloseReason::Busy => (486, "Busy Here"),
+        CloseReason::AppReject | CloseReason::AppHangup | CloseReason::RemovedFromConference => {
+            (603, "Decline")
+        }
+        CloseReason::NoAnswer => (480, "Temporarily Unavailable"),
+        CloseReason::CallCanceled => (487, "Request Terminated"),
+        CloseReason::ConferenceTerminated | CloseReason::ConferenceEmptied => (410, "Gone"),
+        CloseReason::ConfigErrorNoApplication | CloseReason::ConfigErrorNoVoiceUrl => {
+            (404, "Not Found")
+        }
+        CloseReason::Failed
+        | CloseReason::FarEndHangup
+        | CloseReason::MachineDetected
+        | CloseReason::MaxDuration => (480, "Temporarily Unavailable"),
+        CloseReason::AppNoPercl
+        | CloseReason::AppInvalidPercl
+        | CloseReason::WebhookFailed
+        | CloseReason::WebhookInvalidResponse
+        | CloseReason::MaxRedirectsError
+        | CloseReason::PerclProcessingError
+        | CloseReason::InternalError => (500, "Server Internal Error"),
+    }
+}
+
+/// The final response to a call that the control plane refuses.
+fn refusal_status(refusal: Refusal) -> (u16, &'static str) {
+    match refusal {
+        Refusal::NoSuchConference | Refusal::NoSuchParticipant | Refusal::NoSuchCall => {
+            (404, "Not Found")
+        }
+        Refusal::ConferenceTerminated => (410, "Gone"),
+        Refusal::ConferenceFull => (486, "Busy Here"),
+        Refusal::TooManyConferences | Refusal::BridgeFull | Refusal::Draining => (503, "Service Unavailable"),
+    }
+}

@@ -1,0 +1,317 @@
+//! The one way in which the bridge fetches and posts: every URL comes from somebody else.
+//!
+//! A URL leads where its author wants, so each is judged before it is followed (`policy`), each
+//! address a name stands for is judged before it is connected to (`resolver`), and every answer is
+//! bounded in time and size. Nothing else in the bridge makes HTTP requests.
+
+mod address;
+mod error;
+mod policy;
+mod resolver;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+};
+use reqwest::{Client, ClientBuilder, Request, StatusCode, redirect};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::timeout;
+
+pub use error::{EgressError, Refusal};
+pub use policy::{Policy, PolicyError};
+
+use policy::Target;
+use resolver::JudgingResolver;
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// From the name to the end of TLS.
+    connect: Duration,
+    /// From the connection to the first byte of the answer to a fetch.
+    first_byte: Duration,
+    /// A whole fetch.
+    fetch: Duration,
+    /// A body must bring `WINDOW_BYTES` in each of these until it ends.
+    window: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(3),
+    first_byte: Duration::from_secs(5),
+    fetch: Duration::from_secs(30),
+    window: Duration::from_secs(5),
+};
+
+/// 4 KiB a second.
+const WINDOW_BYTES: usize = 20 << 10;
+
+const AUDIO_BYTES: usize = 32 << 20;
+const REPLY_BYTES: usize = 256 << 10;
+const HEADER_BYTES: usize = 32 << 10;
+
+/// How many redirects a fetch of audio follows.
+const REDIRECTS: usize = 3;
+
+/// Makes the bridge's own HTTP requests. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Egress {
+    policy: Arc<Policy>,
+    /// Connects to addresses that the policy permits.
+    judged: Client,
+    /// Connects to hosts that the operator named, wherever they are.
+    named: Client,
+    patience: Patience,
+}
+
+/// An audio file as it was fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudioBody {
+    pub bytes: Vec<u8>,
+    /// What its server says that it is.
+    pub content_type: Option<String>,
+}
+
+/// What an application answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+impl Egress {
+    /// Prepares connections under this policy.
+    pub fn new(policy: Policy) -> Result<Egress, EgressError> {
+        Egress::with_patience(policy, PATIENCE)
+    }
+
+    /// Fetches an audio file.
+    pub async fn get_audio(&self, url: &str) -> Result<AudioBody, EgressError> {
+        let deadline = Instant::now() + self.patience.fetch;
+        let mut target = self.judge(url)?;
+        for _ in 0..=REDIRECTS {
+            let origin = target.origin();
+            let request = self.client(&target).get(target.url.clone()).build();
+            let request = request.map_err(|error| EgressError::of(&origin, &error))?;
+            let waited = self.patience.connect + self.patience.first_byte;
+            let begun = timeout(waited, self.execute(&target, request)).await;
+            let response = begun.map_err(|_| unanswered(&origin, waited))??;
+            let status = response.status();
+            if let Some(location) = redirection(&response) {
+                target = self.follow(&target, &location)?;
+                continue;
+            }
+            if status != StatusCode::OK {
+                let status = status.as_u16();
+                return Err(EgressError::Status { origin, status });
+            }
+            let content_type = text_of(&response, CONTENT_TYPE);
+            let bytes = self.read(&origin, response, AUDIO_BYTES, deadline).await?;
+            return Ok(AudioBody {
+                bytes,
+                content_type,
+            });
+        }
+        let origin = target.origin();
+        Err(EgressError::TooManyRedirects { origin })
+    }
+
+    /// Posts a JSON document and reads the answer, whatever its status, within a time.
+    ///
+    /// A redirect is an answer like any other.
+    pub async fn post_json(
+        &self,
+        url: &str,
+        headers: &[(&'static str, String)],
+        body: Vec<u8>,
+        budget: Duration,
+    ) -> Result<Response, EgressError> {
+        let deadline = Instant::now() + budget;
+        let target = self.judge(url)?;
+        let origin = target.origin();
+        let mut request = self
+            .client(&target)
+            .post(target.url.clone())
+            .header(CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value.as_str());
+        }
+        let request = request.body(body).build();
+        let request = request.map_err(|error| EgressError::of(&origin, &error))?;
+        let answered = timeout(budget, self.execute(&target, request)).await;
+        let response = answered.map_err(|_| {
+            // In more time than any connection gets, the request was sent whole.
+            if budget > self.patience.connect {
+                return unanswered(&origin, budget);
+            }
+            let reason = format!("no connection within {budget:?}");
+            EgressError::Unreachable {
+                origin: origin.clone(),
+                reason,
+            }
+        })??;
+        let status = response.status().as_u16();
+        let body = self.read(&origin, response, REPLY_BYTES, deadline).await?;
+        Ok(Response { status, body })
+    }
+
+    fn with_patience(policy: Policy, patience: Patience) -> Result<Egress, EgressError> {
+        // Refused where the process has a provider already, which then serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let policy = Arc::new(policy);
+        let judging = JudgingResolver::new(Arc::clone(&policy));
+        Ok(Egress {
+            judged: build(|| bare_client(patience).dns_resolver(judging.clone()))?,
+            named: build(|| bare_client(patience))?,
+            policy,
+            patience,
+        })
+    }
+
+    fn judge(&self, url: &str) -> Result<Target, EgressError> {
+        self.policy
+            .judge(url)
+            .map_err(|refusal| EgressError::refused(url, refusal))
+    }
+
+    fn follow(&self, from: &Target, location: &str) -> Result<Target, EgressError> {
+        self.policy
+            .judge_redirect(from, location)
+            .map_err(|refusal| EgressError::refused(location, refusal))
+    }
+
+    fn client(&self, target: &Target) -> &Client {
+        if target.named {
+            &self.named
+        } else {
+            &self.judged
+        }
+    }
+
+    /// Sends a request and checks the head of its answer.
+    async fn execute(
+        &self,
+        target: &Target,
+        request: Request,
+    ) -> Result<reqwest::Response, EgressError> {
+        let origin = target.origin();
+        let sent = self.client(target).execute(request).await;
+        let response = sent.map_err(|error| EgressError::of(&origin, &error))?;
+        let head = response.headers().iter();
+        let head: usize = head
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
+        if head > HEADER_BYTES {
+            return Err(EgressError::TooLarge {
+                origin,
+                limit_bytes: HEADER_BYTES,
+            });
+        }
+        match text_of(&response, CONTENT_ENCODING) {
+            Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
+                Err(EgressError::Encoded { origin, encoding })
+            }
+            Some(_) | None => Ok(response),
+        }
+    }
+
+    /// Reads a body that is neither too large nor too slow.
+    async fn read(
+        &self,
+        origin: &str,
+        mut response: reqwest::Response,
+        limit_bytes: usize,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, EgressError> {
+        let too_large = || EgressError::TooLarge {
+            origin: origin.to_owned(),
+            limit_bytes,
+        };
+        let too_slow = || EgressError::TooSlow {
+            origin: origin.to_owned(),
+        };
+        if response
+            .content_length()
+            .is_some_and(|length| length > limit_bytes as u64)
+        {
+            return Err(too_large());
+        }
+        let mut body = Vec::new();
+        let mut window_end = Instant::now() + self.patience.window;
+        let mut window_start_bytes = 0;
+        loop {
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(too_slow());
+            }
+            if now >= window_end {
+                if body.len() - window_start_bytes < WINDOW_BYTES {
+                    return Err(too_slow());
+                }
+                window_start_bytes = body.len();
+                window_end = now + self.patience.window;
+            }
+            let rest = window_end.min(deadline).saturating_duration_since(now);
+            match timeout(rest, response.chunk()).await {
+                Ok(Ok(Some(chunk))) if body.len() + chunk.len() > limit_bytes => {
+                    return Err(too_large());
+                }
+                Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+                Ok(Ok(None)) => return Ok(body),
+                Ok(Err(error)) => return Err(EgressError::of(origin, &error)),
+                // The loop's head says whether what came was enough.
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// A client that has no opinions of its own: no proxy, no redirects, no cookies, no compression.
+fn bare_client(patience: Patience) -> ClientBuilder {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    Client::builder()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .http1_only()
+        .user_agent(concat!("Tutti/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .connect_timeout(patience.connect)
+}
+
+fn build(client: impl Fn() -> ClientBuilder) -> Result<Client, EgressError> {
+    client().build().or_else(|error| {
+        // A machine without CA certificates can still reach http targets.
+        tracing::warn!(%error, "no https target can be verified: no CA certificates were found");
+        let trusting_nobody = ClientConfig::builder()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let client = client().tls_backend_preconfigured(trusting_nobody);
+        client.build().map_err(EgressError::NoClient)
+    })
+}
+
+/// Where an answer sends us instead.
+fn redirection(response: &reqwest::Response) -> Option<String> {
+    match response.status().as_u16() {
+        301 | 302 | 303 | 307 | 308 => text_of(response, LOCATION),
+        _ => None,
+    }
+}
+
+fn text_of(response: &reqwest::Response, header: reqwest::header::HeaderName) -> Option<String> {
+    let value = response.headers().get(header)?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+fn unanswered(origin: &str, waited: Duration) -> EgressError {
+    EgressError::Unanswered {
+        origin: origin.to_owned(),
+        waited,
+    }
+}

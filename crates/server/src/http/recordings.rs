@@ -1,0 +1,197 @@
+//! `/Recordings`, also of one conference or one call, and the sound itself.
+
+use std::io::SeekFrom;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE,
+};
+use axum::http::{HeaderMap, Response, StatusCode};
+use bytes::BytesMut;
+use futures_util::stream;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tutti_control_plane::{RecordingRecord, RecordingStatus};
+use tutti_freeclimb::error::ApiError;
+use tutti_freeclimb::page::{ListRequest, Position};
+use tutti_freeclimb::request::RecordingFilter;
+use tutti_freeclimb::resource::{RecordingResource, account_uri};
+use tutti_recording::recording_path;
+
+use super::answer::{Answer, Failure, empty, json};
+use super::auth::Caller;
+use super::lists::{self, during, wanted};
+use super::range::ByteRange;
+use super::request::{Names, QueryString};
+use super::{Shared, calls, conferences};
+
+/// How much of a file is read at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    query: QueryString,
+) -> Answer {
+    let path = format!("{}/Recordings", account_uri(caller.id()));
+    page(&shared, &caller, query.page()?, &path).await
+}
+
+pub(super) async fn list_of_conference(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    names: Names,
+    query: QueryString,
+) -> Answer {
+    let conference = conferences::find(&shared, &caller, &names).await?.id;
+    let mut request = query.page::<RecordingFilter>()?;
+    request.filter.conference = Some(conference);
+    let account = account_uri(caller.id());
+    let path = format!("{account}/Conferences/{conference}/Recordings");
+    page(&shared, &caller, request, &path).await
+}
+
+pub(super) async fn list_of_call(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    names: Names,
+    query: QueryString,
+) -> Answer {
+    let call = calls::find(&shared, &caller, &names).await?.id;
+    let mut request = query.page::<RecordingFilter>()?;
+    request.filter.call = Some(call);
+    let path = format!("{}/Calls/{call}/Recordings", account_uri(caller.id()));
+    page(&shared, &caller, request, &path).await
+}
+
+pub(super) async fn show(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    names: Names,
+) -> Answer {
+    let record = find(&shared, &caller, &names).await?;
+    json(StatusCode::OK, &RecordingResource::from(&record))
+}
+
+pub(super) async fn delete(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    names: Names,
+) -> Answer {
+    let recording = find(&shared, &caller, &names).await?.id;
+    let store = &shared.api.store;
+    if !store.delete_recording(caller.id(), recording).await? {
+        return Err(ApiError::NoSuchRecording.into());
+    }
+    let path = recording_path(&shared.api.recordings_dir, recording);
+    if let Err(error) = tokio::fs::remove_file(&path).await {
+        tracing::warn!(%recording, %error, "the file of a deleted recording stays on disk");
+    }
+    empty(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn download(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    names: Names,
+    headers: HeaderMap,
+) -> Answer {
+    let recording = find(&shared, &caller, &names).await?;
+    let mut response = sound(&shared, &recording, &headers).await?;
+    let disposition = format!("attachment; filename=\"{}.wav\"", recording.id);
+    if let Ok(value) = disposition.parse() {
+        response.headers_mut().insert(CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}
+
+pub(super) async fn stream(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    names: Names,
+    headers: HeaderMap,
+) -> Answer {
+    let recording = find(&shared, &caller, &names).await?;
+    sound(&shared, &recording, &headers).await
+}
+
+async fn page(
+    shared: &Shared,
+    caller: &Caller,
+    request: ListRequest<RecordingFilter>,
+    path: &str,
+) -> Answer {
+    let filter = tutti_store::RecordingFilter {
+        call: request.filter.call,
+        conference: request.filter.conference,
+        date_created: during(request.filter.created),
+        finished: true,
+    };
+    let store = &shared.api.store;
+    let listing = store
+        .recordings(caller.id(), &filter, &wanted(&request))
+        .await?;
+    let place = |record: &RecordingRecord| Position {
+        created: record.created,
+        id: record.id.to_string(),
+    };
+    lists::answer(&request, path, listing, place, |record| {
+        RecordingResource::from(record)
+    })
+}
+
+/// The recording in the path. One that is still being written is not there yet.
+async fn find(shared: &Shared, caller: &Caller, names: &Names) -> Result<RecordingRecord, Failure> {
+    let recording = names.id("recording").ok_or(ApiError::NoSuchRecording)?;
+    let record = shared.api.store.recording(caller.id(), recording).await?;
+    let record = record.ok_or(ApiError::NoSuchRecording)?;
+    match &record.status {
+        RecordingStatus::Ready { .. } | RecordingStatus::Failed { .. } => Ok(record),
+        RecordingStatus::Open => Err(ApiError::NoSuchRecording.into()),
+    }
+}
+
+/// The file, or the part of it that the request asks for.
+async fn sound(shared: &Shared, recording: &RecordingRecord, headers: &HeaderMap) -> Answer {
+    let path = recording_path(&shared.api.recordings_dir, recording.id);
+    let opened = async {
+        let file = File::open(&path).await?;
+        let size_bytes = file.metadata().await?.len();
+        Ok::<_, std::io::Error>((file, size_bytes))
+    };
+    let (mut file, size_bytes) = opened.await.map_err(|error| {
+        tracing::warn!(recording = %recording.id, %error, "a recording has no readable file");
+        ApiError::NoSuchRecording
+    })?;
+    let range = match headers.get(RANGE) {
+        Some(header) => ByteRange::parse(header.as_bytes(), size_bytes)?,
+        None => None,
+    };
+    let (status, first, length) = match range {
+        Some(range) => (StatusCode::PARTIAL_CONTENT, range.first, range.length()),
+        None => (StatusCode::OK, 0, size_bytes),
+    };
+    let sought = file.seek(SeekFrom::Start(first)).await;
+    sought.map_err(|_| ApiError::Internal)?;
+    let mut response = Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, "audio/wav")
+        .header(CONTENT_LENGTH, length)
+        .header(ACCEPT_RANGES, "bytes");
+    if let Some(range) = range {
+        let ByteRange { first, last } = range;
+        response = response.header(CONTENT_RANGE, format!("bytes {first}-{last}/{size_bytes}"));
+    }
+    let body = Body::from_stream(stream::try_unfold(file.take(length), read_chunk));
+    Ok(response.body(body).map_err(|_| ApiError::Internal)?)
+}
+
+async fn read_chunk(
+    mut file: tokio::io::Take<File>,
+) -> std::io::Result<Option<(bytes::Bytes, tokio::io::Take<File>)>> {
+    let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
+    let read = file.read_buf(&mut chunk).await?;
+    Ok((read > 0).then(|| (chunk.freeze(), file)))
+}

@@ -1,0 +1,177 @@
+//! Conferences of any size, for measuring a tick.
+
+use std::cell::Cell;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+use tutti_media::{
+    Channel, CodecError, Conference, ConferenceSlot, Datagram, Encoder, EncoderSettings, Engine,
+    EngineCommand, Leg, LegMedia, LegSlot, MixClass, RtpIdentity, Transport,
+};
+use tutti_model::{
+    CallId, Codec, ConferenceId, Format, MediaDescription, MediaFlow, Privileges, Timestamp,
+};
+
+use crate::clock::Clock;
+use crate::repertoire::Repertoire;
+use crate::rtp_stream::payload_type;
+use crate::voice::Voice;
+
+const HEADER: usize = 12;
+
+/// How many different packets a leg sends, over and over: more than a jitter buffer holds.
+const PACKETS: usize = 64;
+
+/// Gives a leg a packet every tick, and forgets what it sends.
+pub struct BenchTransport {
+    packets: Rc<[Vec<u8>]>,
+    ssrc: u32,
+    frame_ticks: u32,
+    sent: u32,
+    /// The packet of this tick has not been taken yet.
+    due: bool,
+    now: Rc<Cell<Timestamp>>,
+    from: SocketAddr,
+    bytes_out: Rc<Cell<u64>>,
+    out: [u8; 1_500],
+}
+
+impl Transport for BenchTransport {
+    fn receive(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
+        self.due = !self.due;
+        if self.due {
+            return None;
+        }
+        let packet = self.packets.get(self.sent as usize % PACKETS)?;
+        let room = buffer.get_mut(..packet.len())?;
+        room.copy_from_slice(packet);
+        let [_, _, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3, ..] = room else { return None };
+        [*s0, *s1] = (self.sent as u16).to_be_bytes();
+        [*t0, *t1, *t2, *t3] = self.sent.wrapping_mul(self.frame_ticks).to_be_bytes();
+        [*c0, *c1, *c2, *c3] = self.ssrc.to_be_bytes();
+        self.sent = self.sent.wrapping_add(1);
+        let (channel, len) = (Channel::Rtp, packet.len());
+        Some(Datagram { channel, len, from: self.from, arrived: self.now.get() })
+    }
+
+    fn send(&mut self, _: Channel, _: SocketAddr, datagram: &[u8]) {
+        if let Some(room) = self.out.get_mut(..datagram.len()) {
+            room.copy_from_slice(datagram);
+            self.bytes_out.set(self.bytes_out.get() + datagram.len() as u64);
+        }
+    }
+}
+
+/// An engine with conferences in it.
+pub struct BenchWorld {
+    engine: Engine<BenchTransport>,
+    clock: Clock,
+    now: Rc<Cell<Timestamp>>,
+    bytes_out: Rc<Cell<u64>>,
+    repertoire: Repertoire,
+    legs: u16,
+    conferences: u16,
+}
+
+impl BenchWorld {
+    /// An engine with room for this many legs and conferences.
+    pub fn new(legs: u16, conferences: u16) -> BenchWorld {
+        let clock = Clock::default();
+        BenchWorld {
+            engine: Engine::new(legs, conferences),
+            clock,
+            now: Rc::new(Cell::new(clock.now())),
+            bytes_out: Rc::new(Cell::new(0)),
+            repertoire: Repertoire::default(),
+            legs: 0,
+            conferences: 0,
+        }
+    }
+
+    /// One more conference, with a talker in each codec of `talkers`, and listeners likewise.
+    ///
+    /// # Errors
+    /// When a codec cannot be set up.
+    pub fn add_conference(
+        &mut self,
+        talkers: &[Codec],
+        listeners: &[Codec],
+    ) -> Result<(), CodecError> {
+        let slot = ConferenceSlot(self.conferences);
+        self.conferences += 1;
+        let conference = Box::new(Conference::new(ConferenceId::from_bytes([slot.0 as u8; 20])));
+        self.handle(EngineCommand::OpenConference { slot, conference });
+        self.handle(EngineCommand::SetMixing { conference: slot, on: true });
+        for (number, codec) in talkers.iter().enumerate() {
+            self.add_leg(slot, *codec, Voice::of_caller(number), true)?;
+        }
+        for codec in listeners {
+            self.add_leg(slot, *codec, Voice::of_caller(0), false)?;
+        }
+        Ok(())
+    }
+
+    /// Lets a tick pass, and returns how many bytes have been sent so far.
+    pub fn tick(&mut self) -> u64 {
+        self.clock.tick();
+        self.now.set(self.clock.now());
+        self.engine.tick(self.clock.now(), &mut |event| drop(event));
+        self.bytes_out.get()
+    }
+
+    fn add_leg(
+        &mut self,
+        conference: ConferenceSlot,
+        codec: Codec,
+        voice: Voice,
+        talk: bool,
+    ) -> Result<(), CodecError> {
+        let slot = LegSlot(self.legs);
+        self.legs += 1;
+        let [high, low] = slot.0.to_be_bytes();
+        let remote = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, high, low)), 4_000);
+        let packets = (0..PACKETS).map(|frame| {
+            let mut packet = vec![0; HEADER];
+            if let [version, kind, ..] = packet.as_mut_slice() {
+                (*version, *kind) = (0x80, payload_type(codec));
+            }
+            packet.extend_from_slice(&self.repertoire.payload(codec, voice, frame)?);
+            Ok(packet)
+        });
+        let transport = BenchTransport {
+            packets: packets.collect::<Result<Vec<_>, CodecError>>()?.into(),
+            ssrc: u32::from(slot.0),
+            frame_ticks: codec.clock_rate() / 50,
+            sent: 0,
+            due: true,
+            now: Rc::clone(&self.now),
+            from: remote,
+            bytes_out: Rc::clone(&self.bytes_out),
+            out: [0; 1_500],
+        };
+        let format = Format::plain(codec);
+        let settings = EncoderSettings::default();
+        let description = MediaDescription {
+            format,
+            payload_type: payload_type(codec),
+            telephone_event: None,
+            remote_rtp: remote,
+            remote_rtcp: remote,
+            flow: MediaFlow { send: true, receive: true },
+        };
+        let identity = RtpIdentity { ssrc: 1, first_sequence: 0, first_timestamp: 0 };
+        let media = Box::new(LegMedia::new(description, settings, identity)?);
+        let call = CallId::from_bytes([slot.0 as u8; 20]);
+        let leg = Box::new(Leg::new(call, transport, media, remote.ip(), "bench@tutti".into()));
+        self.handle(EngineCommand::AddLeg { slot, leg });
+        self.handle(EngineCommand::Answered { slot });
+        let class = Some(Box::new(MixClass::new(format, Encoder::new(&format, settings)?)));
+        let privileges = Privileges { talk, listen: true };
+        self.handle(EngineCommand::Join { slot, conference, privileges, class });
+        Ok(())
+    }
+
+    fn handle(&mut self, command: EngineCommand<BenchTransport>) {
+        self.engine.handle(self.clock.now(), command, &mut |event| drop(event));
+    }
+}

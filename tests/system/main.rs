@@ -1,0 +1,24 @@
+//! Does the bridge keep its promises to clients that nobody here wrote?
+//!
+//! Every test starts the real binary on loopback and looks at it only from outside: SIP, RTP, HTTP,
+//! files. Nothing here asserts how fast a busy machine is; tests wait until something is so, and
+//! give up after a generous time. `scripts/test` gets the programs that some of them need.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod application;
+mod bad_input;
+mod baresip;
+mod bridge;
+mod ear;
+mod first_start;
+mod guests;
+mod malformed;
+mod patience;
+mod python_sdk;
+mod removal;
+mod rest;
+mod restart;
+mod sipp;
+mod story;
+mod tool;
