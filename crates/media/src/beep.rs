@@ -35,11 +35,6 @@ impl BeepPlayer {
         }
     }
 
-    /// Whether anything is to be heard.
-    pub fn is_playing(&self) -> bool {
-        self.waiting[0].is_some()
-    }
-
     /// Adds the next 20 ms to a frame.
     pub fn add_to(&mut self, frame: &mut Frame) {
         let Some(beep) = self.waiting[0] else { return };
@@ -61,7 +56,9 @@ fn beep_sample(beep: Beep, at: usize) -> f32 {
         Beep::Entry => ENTRY_TONES_HZ,
         Beep::Exit => EXIT_TONES_HZ,
     };
-    let Some(&pitch_hz) = tones.get(at / TONE_SAMPLES) else { return 0.0 };
+    let Some(&pitch_hz) = tones.get(at / TONE_SAMPLES) else {
+        return 0.0;
+    };
     let into = at % TONE_SAMPLES;
     let edge = into.min(TONE_SAMPLES - 1 - into) as f32 / 720.0;
     let envelope = (edge.min(1.0) * std::f32::consts::FRAC_PI_2).sin().powi(2);
@@ -74,14 +71,19 @@ mod tests {
     use super::*;
 
     fn energy(beep: Beep) -> f32 {
-        (0..2 * TONE_SAMPLES).map(|at| beep_sample(beep, at).powi(2)).sum()
+        (0..2 * TONE_SAMPLES)
+            .map(|at| beep_sample(beep, at).powi(2))
+            .sum()
     }
 
     #[test]
     fn entry_and_exit_differ_and_are_equally_loud() {
         let (entry, exit) = (energy(Beep::Entry), energy(Beep::Exit));
         assert!((entry / exit - 1.0).abs() < 0.1, "{entry} {exit}");
-        assert_ne!(beep_sample(Beep::Entry, 2_000), beep_sample(Beep::Exit, 2_000));
+        assert_ne!(
+            beep_sample(Beep::Entry, 2_000),
+            beep_sample(Beep::Exit, 2_000)
+        );
     }
 
     #[test]
@@ -91,7 +93,7 @@ mod tests {
             player.play(Beep::Entry);
         }
         let mut frames = 0;
-        while player.is_playing() {
+        while player.waiting[0].is_some() {
             player.add_to(&mut [0.0; FRAME_SAMPLES]);
             frames += 1;
         }

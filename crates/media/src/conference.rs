@@ -30,7 +30,12 @@ pub struct MixClass {
 impl MixClass {
     /// Makes the shared end of a format; the encoder must be of that format.
     pub fn new(format: Format, encoder: Encoder) -> MixClass {
-        MixClass { format, encoder, payload: [0; MAX_PAYLOAD], encoded: None }
+        MixClass {
+            format,
+            encoder,
+            payload: [0; MAX_PAYLOAD],
+            encoded: None,
+        }
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -158,7 +163,12 @@ impl Conference {
 
     /// Offers an encoder for a format; gives it back when the format has one, or no place is left.
     pub(crate) fn add_class(&mut self, class: Box<MixClass>) -> Option<Box<MixClass>> {
-        if self.classes.iter().flatten().any(|known| known.format == class.format) {
+        if self
+            .classes
+            .iter()
+            .flatten()
+            .any(|known| known.format == class.format)
+        {
             return Some(class);
         }
         match self.classes.iter_mut().find(|place| place.is_none()) {
@@ -238,7 +248,10 @@ impl Conference {
     /// This tick's payload of a format, if the format is shared.
     pub(crate) fn class_payload(&mut self, format: Format) -> Option<&[u8]> {
         let Conference { classes, mix, .. } = self;
-        let class = classes.iter_mut().flatten().find(|class| class.format() == format)?;
+        let class = classes
+            .iter_mut()
+            .flatten()
+            .find(|class| class.format() == format)?;
         Some(class.payload(mix))
     }
 }

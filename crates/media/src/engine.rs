@@ -28,30 +28,83 @@ pub struct ConferenceSlot(pub u16);
 
 /// What the engine's owner asks. A command for an empty place does nothing.
 pub enum EngineCommand<T> {
-    OpenConference { slot: ConferenceSlot, conference: Box<Conference> },
+    OpenConference {
+        slot: ConferenceSlot,
+        conference: Box<Conference>,
+    },
     /// Legs that are still inside go on alone.
-    CloseConference { slot: ConferenceSlot },
-    AddLeg { slot: LegSlot, leg: Box<Leg<T>> },
+    CloseConference {
+        slot: ConferenceSlot,
+    },
+    AddLeg {
+        slot: LegSlot,
+        leg: Box<Leg<T>>,
+    },
     /// Takes the leg out, to be dropped or to move to another engine.
-    RemoveLeg { slot: LegSlot },
+    RemoveLeg {
+        slot: LegSlot,
+    },
     /// Our answer is on its way: from now on the leg sends, and believes its peer.
-    Answered { slot: LegSlot },
+    Answered {
+        slot: LegSlot,
+    },
     /// A new offer was answered; `media` comes along when the format changes.
-    Reconfigure { slot: LegSlot, description: MediaDescription, media: Option<Box<LegMedia>> },
+    Reconfigure {
+        slot: LegSlot,
+        description: MediaDescription,
+        media: Option<Box<LegMedia>>,
+    },
     /// Bridges a leg; `class` is the shared encoder of its format, used if there is none yet.
-    Join { slot: LegSlot, conference: ConferenceSlot, privileges: Privileges, class: Option<Box<MixClass>> },
-    Leave { slot: LegSlot },
-    SetPrivileges { slot: LegSlot, privileges: Privileges },
-    SetMixing { conference: ConferenceSlot, on: bool },
-    PlayMusic { conference: ConferenceSlot, audio: Audio },
-    StopMusic { conference: ConferenceSlot },
-    Beep { conference: ConferenceSlot, beep: Beep },
-    StartRecording { conference: ConferenceSlot, tap: Box<dyn Tap> },
-    StopRecording { conference: ConferenceSlot },
-    StartTrack { slot: LegSlot, tap: Box<dyn Tap> },
-    StopTrack { slot: LegSlot },
-    PlayPrompt { slot: LegSlot, prompt: Prompt },
-    StopPrompt { slot: LegSlot, prompt: PromptId },
+    Join {
+        slot: LegSlot,
+        conference: ConferenceSlot,
+        privileges: Privileges,
+        class: Option<Box<MixClass>>,
+    },
+    Leave {
+        slot: LegSlot,
+    },
+    SetPrivileges {
+        slot: LegSlot,
+        privileges: Privileges,
+    },
+    SetMixing {
+        conference: ConferenceSlot,
+        on: bool,
+    },
+    PlayMusic {
+        conference: ConferenceSlot,
+        audio: Audio,
+    },
+    StopMusic {
+        conference: ConferenceSlot,
+    },
+    Beep {
+        conference: ConferenceSlot,
+        beep: Beep,
+    },
+    StartRecording {
+        conference: ConferenceSlot,
+        tap: Box<dyn Tap>,
+    },
+    StopRecording {
+        conference: ConferenceSlot,
+    },
+    StartTrack {
+        slot: LegSlot,
+        tap: Box<dyn Tap>,
+    },
+    StopTrack {
+        slot: LegSlot,
+    },
+    PlayPrompt {
+        slot: LegSlot,
+        prompt: Prompt,
+    },
+    StopPrompt {
+        slot: LegSlot,
+        prompt: PromptId,
+    },
 }
 
 /// What the engine's owner learns.
@@ -64,8 +117,14 @@ pub enum EngineEvent<T> {
 
 /// What the engine has no use for any more.
 pub enum Retired<T> {
-    Leg { slot: LegSlot, leg: Box<Leg<T>> },
-    Conference { slot: ConferenceSlot, conference: Box<Conference> },
+    Leg {
+        slot: LegSlot,
+        leg: Box<Leg<T>>,
+    },
+    Conference {
+        slot: ConferenceSlot,
+        conference: Box<Conference>,
+    },
     Media(Box<LegMedia>),
     Class(Box<MixClass>),
     Audio(Audio),
@@ -121,23 +180,39 @@ impl<T: Transport> Engine<T> {
                             retire(Retired::Conference { slot, conference });
                         }
                     }
-                    None => retire(Retired::Refused(EngineCommand::OpenConference { slot, conference })),
+                    None => retire(Retired::Refused(EngineCommand::OpenConference {
+                        slot,
+                        conference,
+                    })),
                 }
             }
             EngineCommand::CloseConference { slot } => self.close_conference(slot, &mut retire),
             EngineCommand::AddLeg { slot, leg } => match self.seats.get_mut(usize::from(slot.0)) {
                 Some(place) => {
                     self.seats_used = self.seats_used.max(usize::from(slot.0) + 1);
-                    if let Some(seat) = place.replace(Seat { leg, conference: None }) {
-                        retire(Retired::Leg { slot, leg: seat.leg });
+                    if let Some(seat) = place.replace(Seat {
+                        leg,
+                        conference: None,
+                    }) {
+                        retire(Retired::Leg {
+                            slot,
+                            leg: seat.leg,
+                        });
                     }
                 }
                 None => retire(Retired::Refused(EngineCommand::AddLeg { slot, leg })),
             },
             EngineCommand::RemoveLeg { slot } => {
                 self.leave(now, slot, &mut retire);
-                if let Some(seat) = self.seats.get_mut(usize::from(slot.0)).and_then(Option::take) {
-                    retire(Retired::Leg { slot, leg: seat.leg });
+                if let Some(seat) = self
+                    .seats
+                    .get_mut(usize::from(slot.0))
+                    .and_then(Option::take)
+                {
+                    retire(Retired::Leg {
+                        slot,
+                        leg: seat.leg,
+                    });
                 }
             }
             EngineCommand::Answered { slot } => {
@@ -145,7 +220,11 @@ impl<T: Transport> Engine<T> {
                     seat.leg.answered(now);
                 }
             }
-            EngineCommand::Reconfigure { slot, description, media } => {
+            EngineCommand::Reconfigure {
+                slot,
+                description,
+                media,
+            } => {
                 let unused = match self.seat(slot) {
                     Some(seat) => seat.leg.reconfigure(now, description, media),
                     None => media,
@@ -154,7 +233,12 @@ impl<T: Transport> Engine<T> {
                     retire(Retired::Media(media));
                 }
             }
-            EngineCommand::Join { slot, conference, privileges, class } => {
+            EngineCommand::Join {
+                slot,
+                conference,
+                privileges,
+                class,
+            } => {
                 self.leave(now, slot, &mut retire);
                 let unused = match self.conference(conference) {
                     Some(place) => class.and_then(|class| place.add_class(class)),
@@ -209,7 +293,9 @@ impl<T: Transport> Engine<T> {
                 }
             }
             EngineCommand::StopRecording { conference } => {
-                let tap = self.conference(conference).and_then(Conference::stop_recording);
+                let tap = self
+                    .conference(conference)
+                    .and_then(Conference::stop_recording);
                 if let Some(tap) = tap {
                     retire(Retired::Tap(tap));
                 }
@@ -238,7 +324,9 @@ impl<T: Transport> Engine<T> {
                 }
             }
             EngineCommand::StopPrompt { slot, prompt } => {
-                let stopped = self.seat(slot).and_then(|seat| seat.leg.stop_prompt(prompt));
+                let stopped = self
+                    .seat(slot)
+                    .and_then(|seat| seat.leg.stop_prompt(prompt));
                 if let Some(audio) = stopped.and_then(Prompt::into_audio) {
                     retire(Retired::Audio(audio));
                 }
@@ -248,7 +336,14 @@ impl<T: Transport> Engine<T> {
 
     /// Receives, mixes and sends 20 ms for everybody.
     pub fn tick(&mut self, now: Timestamp, emit: &mut impl FnMut(EngineEvent<T>)) {
-        let Engine { seats, conferences, seats_used, conferences_used, ticks, buffer } = self;
+        let Engine {
+            seats,
+            conferences,
+            seats_used,
+            conferences_used,
+            ticks,
+            buffer,
+        } = self;
         let seats = seats.get_mut(..*seats_used).unwrap_or_default();
         let conferences = conferences.get_mut(..*conferences_used).unwrap_or_default();
 
@@ -257,7 +352,8 @@ impl<T: Transport> Engine<T> {
         }
         for seat in seats.iter_mut().flatten() {
             seat.leg.receive(buffer.as_mut_slice());
-            seat.leg.contribute(now, place(conferences, seat.conference));
+            seat.leg
+                .contribute(now, place(conferences, seat.conference));
         }
         for conference in conferences.iter_mut().flatten() {
             conference.complete_mix();
@@ -269,7 +365,10 @@ impl<T: Transport> Engine<T> {
             let Some(seat) = seat else { continue };
             let call = seat.leg.call();
             if let Some(prompt) = seat.leg.hear(place(conferences, seat.conference)) {
-                emit(EngineEvent::PromptFinished { call, prompt: prompt.id() });
+                emit(EngineEvent::PromptFinished {
+                    call,
+                    prompt: prompt.id(),
+                });
                 if let Some(audio) = prompt.into_audio() {
                     emit(EngineEvent::Retired(Retired::Audio(audio)));
                 }
@@ -305,7 +404,9 @@ impl<T: Transport> Engine<T> {
     }
 
     fn leave(&mut self, now: Timestamp, slot: LegSlot, retire: &mut impl FnMut(Retired<T>)) {
-        let Some(Some(seat)) = self.seats.get_mut(usize::from(slot.0)) else { return };
+        let Some(Some(seat)) = self.seats.get_mut(usize::from(slot.0)) else {
+            return;
+        };
         let left = seat.conference.take();
         if let Some(conference) = place(&mut self.conferences, left) {
             seat.leg.exit(now, conference);
@@ -321,7 +422,10 @@ impl<T: Transport> Engine<T> {
                 seat.conference = None;
             }
         }
-        let closed = self.conferences.get_mut(usize::from(slot.0)).and_then(Option::take);
+        let closed = self
+            .conferences
+            .get_mut(usize::from(slot.0))
+            .and_then(Option::take);
         if let Some(mut conference) = closed {
             if let Some(music) = conference.take_music() {
                 retire(Retired::Audio(music.into_audio()));

@@ -30,7 +30,10 @@ enum State {
     /// No answer was sent yet, so nobody can know where to send.
     Unanswered,
     /// Sources may prove themselves until the window ends.
-    Open { until: Timestamp, candidate: Option<Candidate> },
+    Open {
+        until: Timestamp,
+        candidate: Option<Candidate>,
+    },
     /// Only this source is heard.
     Locked(SocketAddr),
 }
@@ -46,12 +49,19 @@ struct Candidate {
 impl Latch {
     /// Expects RTP from `announced`, or from another port at `signalling`'s host.
     pub fn new(announced: SocketAddr, signalling: IpAddr) -> Latch {
-        Latch { announced, signalling, state: State::Unanswered }
+        Latch {
+            announced,
+            signalling,
+            state: State::Unanswered,
+        }
     }
 
     /// Opens the window: our answer is on its way.
     pub fn answered(&mut self, now: Timestamp) {
-        self.state = State::Open { until: now + WINDOW, candidate: None };
+        self.state = State::Open {
+            until: now + WINDOW,
+            candidate: None,
+        };
     }
 
     /// Starts anew with the address of a new offer, unless the address stays.
@@ -89,11 +99,20 @@ impl Latch {
                 let proofs = match candidate {
                     Some(seen) if seen.from == from && seen.ssrc == ssrc => {
                         let in_order = sequence.wrapping_sub(seen.last_sequence) < 0x8000;
-                        if in_order && sequence != seen.last_sequence { seen.proofs + 1 } else { 1 }
+                        if in_order && sequence != seen.last_sequence {
+                            seen.proofs + 1
+                        } else {
+                            1
+                        }
                     }
                     Some(_) | None => 1,
                 };
-                *candidate = Some(Candidate { from, ssrc, last_sequence: sequence, proofs });
+                *candidate = Some(Candidate {
+                    from,
+                    ssrc,
+                    last_sequence: sequence,
+                    proofs,
+                });
                 if proofs >= PROOF {
                     self.state = State::Locked(from);
                     return true;
@@ -121,7 +140,9 @@ mod tests {
     }
 
     fn offer(latch: &mut Latch, from: SocketAddr, count: u16) -> usize {
-        (0..count).filter(|&sequence| latch.accepts(T0, from, 7, sequence)).count()
+        (0..count)
+            .filter(|&sequence| latch.accepts(T0, from, 7, sequence))
+            .count()
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tutti_model::{AudioLevel, CallId, Digit, Format, MediaDescription, Privileges, PromptId, Timestamp};
+use tutti_model::{
+    AudioLevel, CallId, Digit, Format, MediaDescription, Privileges, PromptId, Timestamp,
+};
 
 use crate::codec::{CodecError, Encoder, EncoderSettings};
 use crate::conference::{Conference, MAX_PAYLOAD};
@@ -13,7 +15,7 @@ use crate::limiter::Limiter;
 use crate::prompt::Prompt;
 use crate::ramp::Ramp;
 use crate::receiver::{Pulled, ReceiveCounters, Receiver};
-use crate::rtp::{Sender, is_rtcp, RtpPacket};
+use crate::rtp::{RtpPacket, Sender, is_rtcp};
 use crate::tap::Tap;
 use crate::transport::{Channel, Transport};
 
@@ -214,6 +216,7 @@ impl<T: Transport> Leg<T> {
                 Some(std::mem::replace(&mut self.media, media))
             }
             None => {
+                self.media.receiver.describe(&description);
                 self.media.description = description;
                 None
             }
@@ -239,7 +242,9 @@ impl<T: Transport> Leg<T> {
     /// Takes what arrived since the last tick.
     pub(crate) fn receive(&mut self, buffer: &mut [u8]) {
         for _ in 0..DATAGRAMS_PER_TICK {
-            let Some(datagram) = self.transport.receive(buffer) else { return };
+            let Some(datagram) = self.transport.receive(buffer) else {
+                return;
+            };
             let bytes = buffer.get(..datagram.len).unwrap_or_default();
             // With rtcp-mux both kinds come through one flow (RFC 5761 §4).
             let result = if datagram.channel == Channel::Rtcp || is_rtcp(bytes) {
@@ -252,7 +257,10 @@ impl<T: Transport> Leg<T> {
                 match RtpPacket::parse(bytes) {
                     Ok(packet) => {
                         let (ssrc, sequence) = (packet.ssrc(), packet.sequence_number());
-                        if !self.latch.accepts(datagram.arrived, datagram.from, ssrc, sequence) {
+                        if !self
+                            .latch
+                            .accepts(datagram.arrived, datagram.from, ssrc, sequence)
+                        {
                             self.counters.foreign += 1;
                             continue;
                         }
@@ -281,7 +289,11 @@ impl<T: Transport> Leg<T> {
                 AudioLevel::from_rms(rms(&self.own)).minus_dbov() < CONTRIBUTING
             }
         };
-        self.hold = if audible { HOLD_FRAMES } else { self.hold.saturating_sub(1) };
+        self.hold = if audible {
+            HOLD_FRAMES
+        } else {
+            self.hold.saturating_sub(1)
+        };
         self.contributes = conference.is_mixing() && self.hold > 0;
         if self.contributes {
             conference.add(&self.own);
@@ -302,14 +314,22 @@ impl<T: Transport> Leg<T> {
                     && let Some(payload) = conference.class_payload(format)
                 {
                     self.outbound = Outbound::Shared;
-                    transmit(&mut self.media.sender, &mut self.transport, &self.latch, payload);
+                    transmit(
+                        &mut self.media.sender,
+                        &mut self.transport,
+                        &self.latch,
+                        payload,
+                    );
                     return None;
                 }
                 self.mix(conference, &mut heard);
             }
             Some(_) | None => self.outbound = Outbound::Private { minus: false },
         }
-        let goes_on = self.prompt.as_mut().is_some_and(|prompt| prompt.add_to(&mut heard));
+        let goes_on = self
+            .prompt
+            .as_mut()
+            .is_some_and(|prompt| prompt.add_to(&mut heard));
         let finished = if goes_on { None } else { self.prompt.take() };
 
         let mut payload = [0; MAX_PAYLOAD];
@@ -321,7 +341,12 @@ impl<T: Transport> Leg<T> {
             }
         }
         let payload = payload.get(..len).unwrap_or_default();
-        transmit(&mut self.media.sender, &mut self.transport, &self.latch, payload);
+        transmit(
+            &mut self.media.sender,
+            &mut self.transport,
+            &self.latch,
+            payload,
+        );
         finished
     }
 
@@ -346,7 +371,9 @@ impl<T: Transport> Leg<T> {
             *heard = *conference.mix();
         }
         self.listen.apply(heard);
-        self.outbound = Outbound::Private { minus: self.contributes };
+        self.outbound = Outbound::Private {
+            minus: self.contributes,
+        };
     }
 
     /// Sends a sender report (RFC 3550 §6.4.1).
@@ -356,7 +383,10 @@ impl<T: Transport> Leg<T> {
         }
         let report = self.media.receiver.report(now);
         let mut datagram = [0; MAX_DATAGRAM];
-        let len = self.media.sender.sender_report(now, &self.cname, report, &mut datagram);
+        let len = self
+            .media
+            .sender
+            .sender_report(now, &self.cname, report, &mut datagram);
         let description = &self.media.description;
         let destination = if description.remote_rtcp == description.remote_rtp {
             (Channel::Rtp, self.latch.destination())
@@ -375,8 +405,15 @@ impl<T: Transport> Leg<T> {
 
     /// Says once that nothing has arrived for too long.
     pub(crate) fn poll_silent(&mut self, now: Timestamp) -> bool {
-        let Some(answered) = self.answered else { return false };
-        let last = self.media.receiver.last_heard().unwrap_or(answered).max(answered);
+        let Some(answered) = self.answered else {
+            return false;
+        };
+        let last = self
+            .media
+            .receiver
+            .last_heard()
+            .unwrap_or(answered)
+            .max(answered);
         let patience = if self.media.description.flow.receive {
             SILENT_AFTER
         } else {

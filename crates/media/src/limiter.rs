@@ -30,7 +30,11 @@ pub struct Limiter {
 
 impl Default for Limiter {
     fn default() -> Limiter {
-        Limiter { held: [0.0; LOOK_AHEAD_SAMPLES], held_gain: 1.0, gain: 1.0 }
+        Limiter {
+            held: [0.0; LOOK_AHEAD_SAMPLES],
+            held_gain: 1.0,
+            gain: 1.0,
+        }
     }
 }
 
@@ -39,7 +43,9 @@ impl Limiter {
     pub fn process(&mut self, frame: &mut Frame) {
         for block in 0..BLOCKS {
             let span = block * LOOK_AHEAD_SAMPLES..(block + 1) * LOOK_AHEAD_SAMPLES;
-            let Some(incoming) = frame.get_mut(span) else { return };
+            let Some(incoming) = frame.get_mut(span) else {
+                return;
+            };
             self.process_block(incoming);
         }
     }
@@ -92,7 +98,10 @@ mod tests {
         let first = sine(0.5, 0);
         let mut out = first;
         limiter.process(&mut out);
-        assert_eq!(out[LOOK_AHEAD_SAMPLES..], first[..FRAME_SAMPLES - LOOK_AHEAD_SAMPLES]);
+        assert_eq!(
+            out[LOOK_AHEAD_SAMPLES..],
+            first[..FRAME_SAMPLES - LOOK_AHEAD_SAMPLES]
+        );
     }
 
     #[test]
@@ -102,7 +111,9 @@ mod tests {
         for index in 0..200 {
             let mut frame = sine(6.0, index);
             limiter.process(&mut frame);
-            loudest = frame.iter().fold(loudest, |peak, sample| peak.max(sample.abs()));
+            loudest = frame
+                .iter()
+                .fold(loudest, |peak, sample| peak.max(sample.abs()));
         }
         assert!(loudest <= CEILING + 1e-4, "{loudest}");
         assert!(loudest > 0.8, "the limiter must not mute: {loudest}");

@@ -32,7 +32,13 @@ pub struct Prompt {
 impl Prompt {
     /// Starts at the beginning.
     pub fn new(id: PromptId, audio: PromptAudio, repeat: Repeat) -> Prompt {
-        Prompt { id, audio, repeat, played: 0, turns: 0 }
+        Prompt {
+            id,
+            audio,
+            repeat,
+            played: 0,
+            turns: 0,
+        }
     }
 
     /// Which prompt this is.
@@ -63,7 +69,8 @@ impl Prompt {
             let count = left.min(FRAME_SAMPLES - filled);
             if let PromptAudio::Sound(audio) = &self.audio {
                 let from = self.played as usize;
-                for (sample, sound) in frame[filled..filled + count].iter_mut().zip(&audio[from..]) {
+                for (sample, sound) in frame[filled..filled + count].iter_mut().zip(&audio[from..])
+                {
                     *sample += sound;
                 }
             }
@@ -95,7 +102,11 @@ impl Music {
     pub fn new(audio: Audio) -> Music {
         let mut gain = Ramp::resting_at(0.0);
         gain.turn(true);
-        Music { audio, position: 0, gain }
+        Music {
+            audio,
+            position: 0,
+            gain,
+        }
     }
 
     /// Fades out from the next sample on.

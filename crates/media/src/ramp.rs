@@ -65,7 +65,11 @@ mod tests {
         ramp.turn(false);
         let mut frame = [1.0; FRAME_SAMPLES];
         ramp.apply(&mut frame);
-        assert!(frame.windows(2).all(|pair| (pair[0] - pair[1]).abs() < 0.003));
+        assert!(
+            frame
+                .windows(2)
+                .all(|pair| (pair[0] - pair[1]).abs() < 0.003)
+        );
         assert!(frame[470] > 0.0 && frame[482] == 0.0);
         assert!(ramp.is_closed());
         ramp.turn(true);

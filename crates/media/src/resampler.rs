@@ -7,9 +7,9 @@ use crate::codec::CodecError;
 
 /// Converts between two rates in blocks of 10 ms.
 ///
-/// The delay is half a block, 5 ms. Between 8 and 48 kHz the passband is flat to 0.1 dB up to
-/// 3.3 kHz and 1 dB down at 3.5 kHz; what would alias is at least 60 dB down. It allocates nothing
-/// after construction.
+/// The delay is half a block, 5 ms. Between 8 and 48 kHz the passband is flat to 0.05 dB up to
+/// 3.4 kHz, 0.1 dB down at 3.5 kHz and 6 dB at 3.7 kHz; what would alias is at least 60 dB down. It
+/// allocates nothing after construction.
 pub struct Resampler {
     fft: Fft<f32>,
     block_in: usize,
@@ -141,7 +141,7 @@ mod tests {
     fn the_passband_is_flat() {
         for (from_hz, to_hz) in PAIRS {
             let nyquist = f64::from(from_hz.min(to_hz)) / 2.0;
-            for n in 1..=33 {
+            for n in 1..=34 {
                 let hz = nyquist / 40.0 * f64::from(n);
                 let (amplitude, _) = component(&steady(from_hz, to_hz, hz), hz, to_hz);
                 let gain = db(amplitude / 0.5);
@@ -150,10 +150,10 @@ mod tests {
                     "{from_hz} to {to_hz} at {hz} Hz: {gain} dB"
                 );
             }
-            let edge = nyquist * 0.85;
+            let edge = nyquist * 0.875;
             let (amplitude, _) = component(&steady(from_hz, to_hz, edge), edge, to_hz);
             let gain = db(amplitude / 0.5);
-            assert!(gain > -1.0, "{from_hz} to {to_hz} at {edge} Hz: {gain} dB");
+            assert!(gain > -0.15, "{from_hz} to {to_hz} at {edge} Hz: {gain} dB");
         }
     }
 

@@ -64,7 +64,9 @@ pub async fn first_account(
     let fresh_secret = || format!("sigsec_{}", hex::encode(rand::random::<[u8; 20]>()));
     let before = stored.clone();
     let mut record = stored.unwrap_or_else(|| AccountRecord {
-        id: configured.id.unwrap_or_else(|| AccountId::from_bytes(rand::random())),
+        id: configured
+            .id
+            .unwrap_or_else(|| AccountId::from_bytes(rand::random())),
         api_key_hash: [0; 32],
         signing_secret: fresh_secret(),
         alias: None,
@@ -103,8 +105,12 @@ mod tests {
     #[tokio::test]
     async fn a_first_start_makes_an_account_and_a_second_finds_it() {
         let store = Store::open("sqlite::memory:").await.unwrap();
-        let made = first_account(&store, &config::Account::default(), NOW).await.unwrap();
-        let found = first_account(&store, &config::Account::default(), NOW).await.unwrap();
+        let made = first_account(&store, &config::Account::default(), NOW)
+            .await
+            .unwrap();
+        let found = first_account(&store, &config::Account::default(), NOW)
+            .await
+            .unwrap();
         assert!(made.is_new && made.api_key.is_some());
         assert!(!found.is_new && found.api_key.is_none());
         assert_eq!(made.account, found.account);
@@ -114,8 +120,13 @@ mod tests {
     #[tokio::test]
     async fn a_malformed_key_is_named() {
         let store = Store::open("sqlite::memory:").await.unwrap();
-        let configured = config::Account { api_key: Some("abc".into()), ..Default::default() };
-        let Err(error) = first_account(&store, &configured, NOW).await else { panic!("accepted") };
+        let configured = config::Account {
+            api_key: Some("abc".into()),
+            ..Default::default()
+        };
+        let Err(error) = first_account(&store, &configured, NOW).await else {
+            panic!("accepted")
+        };
         assert!(error.to_string().contains("account.api_key"), "{error}");
     }
 }

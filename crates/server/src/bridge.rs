@@ -31,7 +31,11 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("{key} = {address}: {error}")]
-    CannotListen { key: &'static str, address: SocketAddr, error: String },
+    CannotListen {
+        key: &'static str,
+        address: SocketAddr,
+        error: String,
+    },
     #[error("storage.recordings = {path}: {error}", path = path.display())]
     Recordings { path: PathBuf, error: String },
     #[error("storage.url: {0}")]
@@ -41,7 +45,11 @@ pub enum StartError {
     #[error("egress.allow: {0}")]
     Egress(String),
     #[error("media.ip = {ip}, media.ports = {ports}: {error}")]
-    NoMediaPort { ip: std::net::IpAddr, ports: String, error: String },
+    NoMediaPort {
+        ip: std::net::IpAddr,
+        ports: String,
+        error: String,
+    },
     #[error("a thread cannot be started: {0}")]
     Thread(std::io::Error),
 }
@@ -71,16 +79,22 @@ impl Bridge {
         let store = Store::open(&config.storage.url).await?;
         let credentials = accounts::first_account(&store, &config.account, now).await?;
         let path = config.storage.recordings.clone();
-        let recordings_error =
-            |error: String| StartError::Recordings { path: path.clone(), error };
+        let recordings_error = |error: String| StartError::Recordings {
+            path: path.clone(),
+            error,
+        };
         let found = tutti_recording::repair(&config.storage.recordings)
             .map_err(|error| recordings_error(error.to_string()))?;
-        let floor = DiskFloor { bytes: config.storage.floor_bytes, ..DiskFloor::default() };
+        let floor = DiskFloor {
+            bytes: config.storage.floor_bytes,
+            ..DiskFloor::default()
+        };
         let (recorder, recorder_events) = Recorder::start(config.storage.recordings.clone(), floor)
             .map_err(|error| recordings_error(error.to_string()))?;
         let policy = egress::Policy::new(&config.egress.allow, config.is_loopback_only())
             .map_err(|error| StartError::Egress(error.to_string()))?;
-        let egress = Arc::new(Egress::new(policy).map_err(|error| StartError::Egress(error.to_string()))?);
+        let egress =
+            Arc::new(Egress::new(policy).map_err(|error| StartError::Egress(error.to_string()))?);
 
         let http_listener = listen("http.listen", config.http.listen).await?;
         let metrics_listener = match config.metrics.listen.0 {
@@ -94,13 +108,22 @@ impl Bridge {
                 ..tutti_sip::Limits::default()
             },
             // Phones must be able to answer; where the media is, the signalling is too.
-            advertised: config.sip.listen.ip().is_unspecified().then_some(config.media.ip),
+            advertised: config
+                .sip
+                .listen
+                .ip()
+                .is_unspecified()
+                .then_some(config.media.ip),
             user_agent: concat!("Tutti/", env!("CARGO_PKG_VERSION")).to_owned(),
             ..tutti_sip::Config::new(config.sip.listen)
         };
         let (sip, sip_events) = tutti_sip::bind(sip_config).await.map_err(|error| {
             let error = error.to_string();
-            StartError::CannotListen { key: "sip.listen", address: config.sip.listen, error }
+            StartError::CannotListen {
+                key: "sip.listen",
+                address: config.sip.listen,
+                error,
+            }
         })?;
 
         let mut ports = PortPool::new(config.media.ip, config.media.ports, clock);
@@ -111,7 +134,10 @@ impl Bridge {
         })?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let settings = MediaSettings {
-            threads: config.media.threads.unwrap_or(u16::try_from(cores).unwrap_or(u16::MAX)),
+            threads: config
+                .media
+                .threads
+                .unwrap_or(u16::try_from(cores).unwrap_or(u16::MAX)),
             legs: config.limits.legs,
             conferences: u16::try_from(config.limits.conferences).unwrap_or(u16::MAX),
             encoder: EncoderSettings {
@@ -159,7 +185,10 @@ impl Bridge {
         serve(http_listener, http::router(api));
         let metrics = metrics_listener.map(|listener| {
             let address = local_address(&listener);
-            serve(listener, metrics::router(control.clone(), sip.clone(), media_counters));
+            serve(
+                listener,
+                metrics::router(control.clone(), sip.clone(), media_counters),
+            );
             address
         });
         Ok(Bridge {
@@ -236,7 +265,14 @@ async fn restored_plane(
         };
         let event = match outcome.map(|found| &found.outcome) {
             Some(
-                Outcome::Whole { duration, size_bytes } | Outcome::Repaired { duration, size_bytes },
+                Outcome::Whole {
+                    duration,
+                    size_bytes,
+                }
+                | Outcome::Repaired {
+                    duration,
+                    size_bytes,
+                },
             ) => MediaEvent::RecordingReady {
                 recording,
                 duration: *duration,
@@ -254,12 +290,18 @@ async fn restored_plane(
 async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| {
         let error = error.to_string();
-        StartError::CannotListen { key, address, error }
+        StartError::CannotListen {
+            key,
+            address,
+            error,
+        }
     })
 }
 
 fn local_address(listener: &TcpListener) -> SocketAddr {
-    listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)))
+    listener
+        .local_addr()
+        .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)))
 }
 
 fn serve(listener: TcpListener, router: axum::Router) {

@@ -17,7 +17,9 @@ pub struct Clock {
 impl Clock {
     /// Reads the wall clock.
     pub fn start() -> Clock {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
         Clock {
             started: Instant::now(),
             wall_at_start: Timestamp::from_micros(0) + since_epoch,
@@ -34,7 +36,9 @@ impl Clock {
     /// The stamp is taken as an age, at most a second, so that a wall clock that was set does no
     /// harm.
     pub fn at_wall_time(&self, stamp: Duration) -> Timestamp {
-        let wall_now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(stamp);
+        let wall_now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(stamp);
         let age = wall_now.saturating_sub(stamp).min(Duration::from_secs(1));
         let age_micros = i64::try_from(age.as_micros()).unwrap_or(0);
         Timestamp::from_micros(self.now().as_micros() - age_micros)

@@ -127,19 +127,27 @@ pub struct Limits {
 
 impl Default for Http {
     fn default() -> Http {
-        Http { listen: loopback(8080), public_url: None }
+        Http {
+            listen: loopback(8080),
+            public_url: None,
+        }
     }
 }
 
 impl Default for Metrics {
     fn default() -> Metrics {
-        Metrics { listen: Listen(Some(loopback(9090))) }
+        Metrics {
+            listen: Listen(Some(loopback(9090))),
+        }
     }
 }
 
 impl Default for Sip {
     fn default() -> Sip {
-        Sip { listen: loopback(5060), direct_join: true }
+        Sip {
+            listen: loopback(5060),
+            direct_join: true,
+        }
     }
 }
 
@@ -147,7 +155,10 @@ impl Default for Media {
     fn default() -> Media {
         Media {
             ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            ports: PortRange { first: 20_000, last: 29_999 },
+            ports: PortRange {
+                first: 20_000,
+                last: 29_999,
+            },
             threads: None,
             opus_complexity: 5,
             opus_bitrate: 32_000,
@@ -183,9 +194,15 @@ impl Default for Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("cannot read the configuration {path}: {error}", path = path.display())]
-    Unreadable { path: PathBuf, error: std::io::Error },
+    Unreadable {
+        path: PathBuf,
+        error: std::io::Error,
+    },
     #[error("{path}: {error}", path = path.display())]
-    Malformed { path: PathBuf, error: Box<toml::de::Error> },
+    Malformed {
+        path: PathBuf,
+        error: Box<toml::de::Error>,
+    },
     #[error("{origin}: {error}")]
     BadSetting { origin: String, error: String },
     #[error("{0}")]
@@ -202,9 +219,12 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Config, ConfigError> {
         let text = match file {
-            Some(path) => std::fs::read_to_string(path).map_err(|error| {
-                ConfigError::Unreadable { path: path.to_owned(), error }
-            })?,
+            Some(path) => {
+                std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+                    path: path.to_owned(),
+                    error,
+                })?
+            }
             None => String::new(),
         };
         let path = file.unwrap_or(Path::new("defaults"));
@@ -213,17 +233,25 @@ impl Config {
             path: path.to_owned(),
             error: Box::new(error),
         })?;
-        let mut table: toml::Table = toml::from_str(&text).map_err(|error| {
-            ConfigError::Malformed { path: path.to_owned(), error: Box::new(error) }
-        })?;
+        let mut table: toml::Table =
+            toml::from_str(&text).map_err(|error| ConfigError::Malformed {
+                path: path.to_owned(),
+                error: Box::new(error),
+            })?;
         let mut variables: Vec<_> = environment
             .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX) && name != "TUTTI_LOG")
             .collect();
         variables.sort();
         for (name, value) in variables {
-            let key = name.trim_start_matches(ENVIRONMENT_PREFIX).to_lowercase().replace("__", ".");
-            table = with_setting(&table, &key, &value)
-                .map_err(|error| ConfigError::BadSetting { origin: name, error })?;
+            let key = name
+                .trim_start_matches(ENVIRONMENT_PREFIX)
+                .to_lowercase()
+                .replace("__", ".");
+            table =
+                with_setting(&table, &key, &value).map_err(|error| ConfigError::BadSetting {
+                    origin: name,
+                    error,
+                })?;
         }
         let config = Config::try_from_table(table).map_err(ConfigError::Impossible)?;
         config.check()?;
@@ -242,11 +270,17 @@ impl Config {
     pub fn is_loopback_only(&self) -> bool {
         self.http.listen.ip().is_loopback()
             && self.sip.listen.ip().is_loopback()
-            && self.metrics.listen.0.is_none_or(|address| address.ip().is_loopback())
+            && self
+                .metrics
+                .listen
+                .0
+                .is_none_or(|address| address.ip().is_loopback())
     }
 
     fn try_from_table(table: toml::Table) -> Result<Config, String> {
-        table.try_into::<Config>().map_err(|error| error.message().to_owned())
+        table
+            .try_into::<Config>()
+            .map_err(|error| error.message().to_owned())
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -269,7 +303,9 @@ impl Config {
             )));
         }
         if self.media.threads == Some(0) {
-            return Err(ConfigError::Impossible("media.threads: one at least must mix".to_owned()));
+            return Err(ConfigError::Impossible(
+                "media.threads: one at least must mix".to_owned(),
+            ));
         }
         Ok(())
     }
@@ -293,7 +329,10 @@ fn with_setting(table: &toml::Table, key: &str, value: &str) -> Result<toml::Tab
             }
         }
     }
-    Err(format!("{key} = {value:?}: {}", first_error.unwrap_or_default()))
+    Err(format!(
+        "{key} = {value:?}: {}",
+        first_error.unwrap_or_default()
+    ))
 }
 
 fn insert(table: &mut toml::Table, key: &str, value: toml::Value) {
@@ -330,9 +369,12 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
     }
     Ok(match OneOrMany::deserialize(deserializer)? {
         OneOrMany::List(items) => items,
-        OneOrMany::Text(text) => {
-            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
-        }
+        OneOrMany::Text(text) => text
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect(),
     })
 }
 
@@ -342,9 +384,13 @@ impl<'de> Deserialize<'de> for Listen {
         if text == "none" {
             return Ok(Listen(None));
         }
-        text.parse().map(|address| Listen(Some(address))).map_err(|_| {
-            D::Error::custom(format!("{text:?} is neither an address with a port nor \"none\""))
-        })
+        text.parse()
+            .map(|address| Listen(Some(address)))
+            .map_err(|_| {
+                D::Error::custom(format!(
+                    "{text:?} is neither an address with a port nor \"none\""
+                ))
+            })
     }
 }
 
@@ -353,20 +399,25 @@ impl FromStr for PortRange {
 
     fn from_str(text: &str) -> Result<PortRange, String> {
         let parsed = text.split_once('-').and_then(|(first, last)| {
-            Some(PortRange { first: first.trim().parse().ok()?, last: last.trim().parse().ok()? })
+            Some(PortRange {
+                first: first.trim().parse().ok()?,
+                last: last.trim().parse().ok()?,
+            })
         });
         match parsed {
             Some(range) if range.first >= 1_024 && range.first < range.last => Ok(range),
-            Some(_) | None => {
-                Err(format!("{text:?} is not a range of ports above 1023, as in \"20000-29999\""))
-            }
+            Some(_) | None => Err(format!(
+                "{text:?} is not a range of ports above 1023, as in \"20000-29999\""
+            )),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for PortRange {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PortRange, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 
@@ -381,7 +432,9 @@ mod tests {
     use super::*;
 
     fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let variables = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        let variables = variables
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()));
         Config::load(None, variables)
     }
 
@@ -399,13 +452,19 @@ mod tests {
     #[test]
     fn the_environment_overrides_the_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "[http]\nlisten = \"127.0.0.1:1\"\n[sip]\ndirect_join = true\n")
-            .unwrap();
+        std::fs::write(
+            file.path(),
+            "[http]\nlisten = \"127.0.0.1:1\"\n[sip]\ndirect_join = true\n",
+        )
+        .unwrap();
         let variables = [
             ("TUTTI_HTTP__LISTEN".to_owned(), "127.0.0.1:2".to_owned()),
             ("TUTTI_SIP__DIRECT_JOIN".to_owned(), "false".to_owned()),
             ("TUTTI_MEDIA__THREADS".to_owned(), "3".to_owned()),
-            ("TUTTI_EGRESS__ALLOW".to_owned(), "10.1.0.0/16, music.lan:8000".to_owned()),
+            (
+                "TUTTI_EGRESS__ALLOW".to_owned(),
+                "10.1.0.0/16, music.lan:8000".to_owned(),
+            ),
             ("TUTTI_METRICS__LISTEN".to_owned(), "none".to_owned()),
         ];
         let config = Config::load(Some(file.path()), variables.into_iter()).unwrap();
@@ -420,21 +479,36 @@ mod tests {
     fn an_unknown_key_is_named_with_its_line() {
         let error = load_file("[sip]\nlisten = \"127.0.0.1:5060\"\nlisten_tcp = 1\n").unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("line 3") && text.contains("listen_tcp"), "{text}");
+        assert!(
+            text.contains("line 3") && text.contains("listen_tcp"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_bad_value_is_named_with_its_line() {
-        let text = load_file("[media]\nports = \"9-1\"\n").unwrap_err().to_string();
+        let text = load_file("[media]\nports = \"9-1\"\n")
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("line 2") && text.contains("9-1"), "{text}");
     }
 
     #[test]
     fn a_bad_variable_is_named() {
-        let text = load(&[("TUTTI_HTTP__LISTEN", "nowhere")]).unwrap_err().to_string();
-        assert!(text.contains("TUTTI_HTTP__LISTEN") && text.contains("nowhere"), "{text}");
-        let text = load(&[("TUTTI_HTTP__LISTNE", "x")]).unwrap_err().to_string();
-        assert!(text.contains("TUTTI_HTTP__LISTNE") && text.contains("listne"), "{text}");
+        let text = load(&[("TUTTI_HTTP__LISTEN", "nowhere")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("TUTTI_HTTP__LISTEN") && text.contains("nowhere"),
+            "{text}"
+        );
+        let text = load(&[("TUTTI_HTTP__LISTNE", "x")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("TUTTI_HTTP__LISTNE") && text.contains("listne"),
+            "{text}"
+        );
     }
 
     #[test]

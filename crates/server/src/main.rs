@@ -60,7 +60,10 @@ struct ServeArgs {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime cannot start: {error}")),
     };
@@ -89,8 +92,9 @@ fn fail(reason: &str) -> ExitCode {
 fn start_logging() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("TUTTI_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         subscriber.init();
     } else {
@@ -148,7 +152,10 @@ fn check_config(file: &Path) -> anyhow::Result<()> {
 
 async fn load(args: tutti_loadgen::LoadArgs) -> anyhow::Result<()> {
     let report = tutti_loadgen::load(args).await?;
-    anyhow::ensure!(report.is_good(), "somebody heard what they must not, or missed what they must hear");
+    anyhow::ensure!(
+        report.is_good(),
+        "somebody heard what they must not, or missed what they must hear"
+    );
     Ok(())
 }
 
@@ -175,20 +182,33 @@ async fn demo(out: &Path) -> anyhow::Result<()> {
     bridge.stop().await;
     std::fs::remove_dir_all(&data)?;
     let report = result?;
-    anyhow::ensure!(report.is_good(), "the demo found faults; see {}", out.join("report.json").display());
+    anyhow::ensure!(
+        report.is_good(),
+        "the demo found faults; see {}",
+        out.join("report.json").display()
+    );
     Ok(())
 }
 
 /// Says where everything is; on a first start also the key, which is shown only now.
 fn print_start(bridge: &Bridge, loopback_only: bool, storage: &tutti_server::config::Storage) {
-    let Credentials { account, api_key, is_new, .. } = &bridge.credentials;
+    let Credentials {
+        account,
+        api_key,
+        is_new,
+        ..
+    } = &bridge.credentials;
     println!("Tutti {}", env!("CARGO_PKG_VERSION"));
     println!("  REST        http://{}/apiserver", bridge.http);
     println!("  SIP         sip:{} (UDP and TCP)", bridge.sip);
     if let Some(metrics) = bridge.metrics {
         println!("  metrics     http://{metrics}/metrics");
     }
-    println!("  storage     {}, recordings in {}", storage.url, storage.recordings.display());
+    println!(
+        "  storage     {}, recordings in {}",
+        storage.url,
+        storage.recordings.display()
+    );
     println!("  account     {account}");
     if loopback_only {
         println!("  open to     this machine only; webhooks and sounds may come from loopback");

@@ -25,24 +25,82 @@ pub fn router(control: ControlHandle, sip: Endpoint, media: Vec<Arc<ThreadCounte
 fn render(control: &ControlHandle, sip: &Endpoint, media: &[Arc<ThreadCounters>]) -> String {
     let mut page = String::new();
     let view = control.view();
-    gauge(&mut page, "tutti_calls", "Calls that have not ended.", view.calls() as u64);
-    gauge(&mut page, "tutti_conferences", "Conferences not terminated.", view.conferences() as u64);
-    gauge(&mut page, "tutti_participants", "Participants of all conferences.", view.participants() as u64);
-    gauge(&mut page, "tutti_legs", "Legs on media threads.", view.legs() as u64);
+    gauge(
+        &mut page,
+        "tutti_calls",
+        "Calls that have not ended.",
+        view.calls() as u64,
+    );
+    gauge(
+        &mut page,
+        "tutti_conferences",
+        "Conferences not terminated.",
+        view.conferences() as u64,
+    );
+    gauge(
+        &mut page,
+        "tutti_participants",
+        "Participants of all conferences.",
+        view.participants() as u64,
+    );
+    gauge(
+        &mut page,
+        "tutti_legs",
+        "Legs on media threads.",
+        view.legs() as u64,
+    );
 
     let counters = sip.counters();
-    counter(&mut page, "tutti_sip_requests_total", "SIP requests received.", counters.requests_received);
-    counter(&mut page, "tutti_sip_malformed_total", "Datagrams and streams that are not SIP.", counters.malformed);
-    counter(&mut page, "tutti_sip_refused_total", "SIP requests refused by policy.", counters.refused);
-    counter(&mut page, "tutti_sip_overloaded_total", "Dialogs refused with 503.", counters.overloaded);
+    counter(
+        &mut page,
+        "tutti_sip_requests_total",
+        "SIP requests received.",
+        counters.requests_received,
+    );
+    counter(
+        &mut page,
+        "tutti_sip_malformed_total",
+        "Datagrams and streams that are not SIP.",
+        counters.malformed,
+    );
+    counter(
+        &mut page,
+        "tutti_sip_refused_total",
+        "SIP requests refused by policy.",
+        counters.refused,
+    );
+    counter(
+        &mut page,
+        "tutti_sip_overloaded_total",
+        "Dialogs refused with 503.",
+        counters.overloaded,
+    );
 
     type Figure = fn(&ThreadCounters) -> u64;
     let figures: [(&str, &str, Figure); 5] = [
-        ("tutti_ticks_total", "Ticks of a media thread.", |c| c.ticks.load(Ordering::Relaxed)),
-        ("tutti_late_ticks_total", "Ticks that began over 5 ms late.", |c| c.late_ticks.load(Ordering::Relaxed)),
-        ("tutti_skipped_ticks_total", "Ticks skipped after a pause.", |c| c.skipped_ticks.load(Ordering::Relaxed)),
-        ("tutti_media_events_lost_total", "Events without room.", |c| c.lost_events.load(Ordering::Relaxed)),
-        ("tutti_media_busy_microseconds_total", "Time spent in ticks.", |c| c.busy_nanos.load(Ordering::Relaxed) / 1_000),
+        ("tutti_ticks_total", "Ticks of a media thread.", |c| {
+            c.ticks.load(Ordering::Relaxed)
+        }),
+        (
+            "tutti_late_ticks_total",
+            "Ticks that began over 5 ms late.",
+            |c| c.late_ticks.load(Ordering::Relaxed),
+        ),
+        (
+            "tutti_skipped_ticks_total",
+            "Ticks skipped after a pause.",
+            |c| c.skipped_ticks.load(Ordering::Relaxed),
+        ),
+        (
+            "tutti_media_events_lost_total",
+            "Events without room.",
+            |c| c.lost_events.load(Ordering::Relaxed),
+        ),
+        (
+            "tutti_media_busy_microseconds_total",
+            "Time spent in ticks.",
+            |c| c.busy_nanos.load(Ordering::Relaxed) / 1_000,
+        ),
     ];
     for (name, help, figure) in figures {
         head(&mut page, name, help, "counter");

@@ -57,9 +57,17 @@ impl Webhooks {
         clock: Clock,
         public_url: Option<String>,
     ) -> Webhooks {
-        let courier = Arc::new(Courier { public_url, store, egress, clock });
+        let courier = Arc::new(Courier {
+            public_url,
+            store,
+            egress,
+            clock,
+        });
         let (dispatcher, dispatches) = mpsc::unbounded_channel();
-        let webhooks = Webhooks { courier, dispatcher };
+        let webhooks = Webhooks {
+            courier,
+            dispatcher,
+        };
         tokio::spawn(dispatch(webhooks.clone(), dispatches));
         webhooks
     }
@@ -162,7 +170,10 @@ impl Courier {
             if let Some(at) = event.retry_at {
                 tokio::time::sleep_until(self.clock.instant_of(at).into()).await;
             }
-            let headers = match self.headers(event.account, event.request, &event.body).await {
+            let headers = match self
+                .headers(event.account, event.request, &event.body)
+                .await
+            {
                 Ok(mut headers) => {
                     headers.push(("Webhook-Id", event.id.to_string()));
                     headers
@@ -175,20 +186,27 @@ impl Courier {
             };
             let sent = self
                 .egress
-                .post_json(&event.url, &headers, event.body.clone(), NOTIFICATION_BUDGET)
+                .post_json(
+                    &event.url,
+                    &headers,
+                    event.body.clone(),
+                    NOTIFICATION_BUDGET,
+                )
                 .await;
             let failure = match sent {
                 Ok(response) if response.status < 300 => None,
                 // The application heard it and did not like it; saying it again changes nothing.
                 Ok(response) if response.status < 500 && response.status != 429 => {
                     let status = response.status;
-                    self.give_up(event.id, event.attempts + 1, format!("status {status}")).await;
+                    self.give_up(event.id, event.attempts + 1, format!("status {status}"))
+                        .await;
                     return;
                 }
                 Ok(response) => Some(format!("status {}", response.status)),
                 Err(EgressError::Unanswered { .. } | EgressError::TooSlow { .. }) => None,
                 Err(error) if error.is_refused_by_policy() => {
-                    self.give_up(event.id, event.attempts + 1, error.to_string()).await;
+                    self.give_up(event.id, event.attempts + 1, error.to_string())
+                        .await;
                     return;
                 }
                 Err(error) => Some(error.to_string()),
@@ -209,7 +227,8 @@ impl Courier {
             tracing::warn!(event = %event.id, failure, ?wait, "a notification was not taken");
             let retry_at = self.clock.now() + wait;
             event.retry_at = Some(retry_at);
-            self.note_failure(event.id, event.attempts, Some(retry_at), failure).await;
+            self.note_failure(event.id, event.attempts, Some(retry_at), failure)
+                .await;
         }
     }
 
@@ -234,9 +253,13 @@ impl Courier {
 
     /// Whether an event waits that is not waiting for a retry.
     async fn has_due_events(&self) -> bool {
-        let Ok(streams) = self.store.pending_streams().await else { return false };
+        let Ok(streams) = self.store.pending_streams().await else {
+            return false;
+        };
         for stream in streams {
-            let Ok(events) = self.store.pending_events(stream, 1).await else { return false };
+            let Ok(events) = self.store.pending_events(stream, 1).await else {
+                return false;
+            };
             if events.iter().any(|event| event.retry_at.is_none()) {
                 return true;
             }
@@ -293,7 +316,8 @@ impl Courier {
         let mut headers = vec![("Request-Id", request.to_string())];
         if let Some(account) = self.store.account(account).await? {
             let now = self.clock.now();
-            let signature = tutti_freeclimb::signature::header(&[&account.signing_secret], now, body);
+            let signature =
+                tutti_freeclimb::signature::header(&[&account.signing_secret], now, body);
             headers.push(("FreeClimb-Signature", signature));
         }
         Ok(headers)

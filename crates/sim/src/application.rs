@@ -26,12 +26,20 @@ struct Scripts {
 impl Application {
     /// Prepares what to answer for a call.
     pub(crate) fn prepare(&mut self, call: CallId, on_arrival: Script, on_leaving: Script) {
-        self.scripts.insert(call, Scripts { on_arrival, on_leaving });
+        self.scripts.insert(
+            call,
+            Scripts {
+                on_arrival,
+                on_leaving,
+            },
+        );
     }
 
     /// What it answers to a webhook.
     pub(crate) fn answer(&self, call: CallId, webhook: &Webhook) -> Script {
-        let Some(scripts) = self.scripts.get(&call) else { return Script::default() };
+        let Some(scripts) = self.scripts.get(&call) else {
+            return Script::default();
+        };
         match webhook {
             Webhook::InboundCall { .. } => scripts.on_arrival.clone(),
             Webhook::LeaveConference { .. } => scripts.on_leaving.clone(),
@@ -59,7 +67,9 @@ pub(crate) fn afterwards(afterwards: Afterwards, conferences: &[ConferenceId]) -
 
 /// A script of one command.
 pub(crate) fn script(command: Command) -> Script {
-    Script { commands: vec![command] }
+    Script {
+        commands: vec![command],
+    }
 }
 
 /// Where calls for the application are routed.
@@ -77,9 +87,13 @@ pub(crate) fn application() -> ApplicationRoute {
 pub(crate) fn add_to_conference(conference: ConferenceId, how: How) -> Command {
     let (starts, talk, listen, notified, afterwards) = match how {
         How::Directly => (true, true, true, false, Afterwards::Ends),
-        How::ByScript { starts, talk, listen, notified, afterwards } => {
-            (starts, talk, listen, notified, afterwards)
-        }
+        How::ByScript {
+            starts,
+            talk,
+            listen,
+            notified,
+            afterwards,
+        } => (starts, talk, listen, notified, afterwards),
     };
     Command::AddToConference(AddToConference {
         conference,

@@ -45,19 +45,27 @@ impl Transport for BenchTransport {
         let packet = self.packets.get(self.sent as usize % PACKETS)?;
         let room = buffer.get_mut(..packet.len())?;
         room.copy_from_slice(packet);
-        let [_, _, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3, ..] = room else { return None };
+        let [_, _, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3, ..] = room else {
+            return None;
+        };
         [*s0, *s1] = (self.sent as u16).to_be_bytes();
         [*t0, *t1, *t2, *t3] = self.sent.wrapping_mul(self.frame_ticks).to_be_bytes();
         [*c0, *c1, *c2, *c3] = self.ssrc.to_be_bytes();
         self.sent = self.sent.wrapping_add(1);
         let (channel, len) = (Channel::Rtp, packet.len());
-        Some(Datagram { channel, len, from: self.from, arrived: self.now.get() })
+        Some(Datagram {
+            channel,
+            len,
+            from: self.from,
+            arrived: self.now.get(),
+        })
     }
 
     fn send(&mut self, _: Channel, _: SocketAddr, datagram: &[u8]) {
         if let Some(room) = self.out.get_mut(..datagram.len()) {
             room.copy_from_slice(datagram);
-            self.bytes_out.set(self.bytes_out.get() + datagram.len() as u64);
+            self.bytes_out
+                .set(self.bytes_out.get() + datagram.len() as u64);
         }
     }
 }
@@ -99,9 +107,14 @@ impl BenchWorld {
     ) -> Result<(), CodecError> {
         let slot = ConferenceSlot(self.conferences);
         self.conferences += 1;
-        let conference = Box::new(Conference::new(ConferenceId::from_bytes([slot.0 as u8; 20])));
+        let conference = Box::new(Conference::new(ConferenceId::from_bytes(
+            [slot.0 as u8; 20],
+        )));
         self.handle(EngineCommand::OpenConference { slot, conference });
-        self.handle(EngineCommand::SetMixing { conference: slot, on: true });
+        self.handle(EngineCommand::SetMixing {
+            conference: slot,
+            on: true,
+        });
         for (number, codec) in talkers.iter().enumerate() {
             self.add_leg(slot, *codec, Voice::of_caller(number), true)?;
         }
@@ -157,21 +170,43 @@ impl BenchWorld {
             telephone_event: None,
             remote_rtp: remote,
             remote_rtcp: remote,
-            flow: MediaFlow { send: true, receive: true },
+            flow: MediaFlow {
+                send: true,
+                receive: true,
+            },
         };
-        let identity = RtpIdentity { ssrc: 1, first_sequence: 0, first_timestamp: 0 };
+        let identity = RtpIdentity {
+            ssrc: 1,
+            first_sequence: 0,
+            first_timestamp: 0,
+        };
         let media = Box::new(LegMedia::new(description, settings, identity)?);
         let call = CallId::from_bytes([slot.0 as u8; 20]);
-        let leg = Box::new(Leg::new(call, transport, media, remote.ip(), "bench@tutti".into()));
+        let leg = Box::new(Leg::new(
+            call,
+            transport,
+            media,
+            remote.ip(),
+            "bench@tutti".into(),
+        ));
         self.handle(EngineCommand::AddLeg { slot, leg });
         self.handle(EngineCommand::Answered { slot });
-        let class = Some(Box::new(MixClass::new(format, Encoder::new(&format, settings)?)));
+        let class = Some(Box::new(MixClass::new(
+            format,
+            Encoder::new(&format, settings)?,
+        )));
         let privileges = Privileges { talk, listen: true };
-        self.handle(EngineCommand::Join { slot, conference, privileges, class });
+        self.handle(EngineCommand::Join {
+            slot,
+            conference,
+            privileges,
+            class,
+        });
         Ok(())
     }
 
     fn handle(&mut self, command: EngineCommand<BenchTransport>) {
-        self.engine.handle(self.clock.now(), command, &mut |event| drop(event));
+        self.engine
+            .handle(self.clock.now(), command, &mut |event| drop(event));
     }
 }

@@ -86,9 +86,19 @@ impl Caller {
         mut random: Random,
     ) -> Result<(Caller, SimTransport), CodecError> {
         let (transport, line) = line(LINE_CAPACITY);
-        let CallerSetup { call, number, codec, mouth } = setup;
+        let CallerSetup {
+            call,
+            number,
+            codec,
+            mouth,
+        } = setup;
         let drawn = random.bits();
-        let stream = RtpStream::new(drawn as u32, (drawn >> 32) as u16, random.bits() as u32, codec);
+        let stream = RtpStream::new(
+            drawn as u32,
+            (drawn >> 32) as u16,
+            random.bits() as u32,
+            codec,
+        );
         let phase = TICK.mul_f64(random.fraction());
         let caller = Caller {
             call,
@@ -125,7 +135,10 @@ impl Caller {
             telephone_event: Some(TELEPHONE_EVENT),
             remote_rtp: remote,
             remote_rtcp: remote,
-            flow: MediaFlow { send: true, receive: true },
+            flow: MediaFlow {
+                send: true,
+                receive: true,
+            },
         }
     }
 
@@ -197,12 +210,14 @@ impl Caller {
     pub fn report(&mut self, now: Timestamp) {
         let last = self.last_sequence.unwrap_or_default();
         let report = self.stream.receiver_report(self.bridge_ssrc, last);
-        self.line.deliver(Channel::Rtcp, self.address(), now, &report);
+        self.line
+            .deliver(Channel::Rtcp, self.address(), now, &report);
     }
 
     /// Sends a datagram that means nothing.
     pub fn send_raw(&mut self, now: Timestamp, datagram: &[u8]) {
-        self.line.deliver(Channel::Rtp, self.address(), now, datagram);
+        self.line
+            .deliver(Channel::Rtp, self.address(), now, datagram);
     }
 
     /// Keeps what is heard from now on.

@@ -58,13 +58,20 @@ pub fn replay(scenario: &Scenario, repertoire: &Repertoire) -> Result<Vec<u64>, 
     };
     let mismatch = |round, what| {
         let scenario = scenario.clone();
-        Box::new(Mismatch { scenario, round, what })
+        Box::new(Mismatch {
+            scenario,
+            round,
+            what,
+        })
     };
     for plan in &scenario.conferences {
-        run.world.create(*plan).map_err(|error| mismatch(0, error.to_string()))?;
+        run.world
+            .create(*plan)
+            .map_err(|error| mismatch(0, error.to_string()))?;
     }
     for (number, actions) in scenario.rounds.iter().enumerate() {
-        run.play(actions).map_err(|error| mismatch(number, error.to_string()))?;
+        run.play(actions)
+            .map_err(|error| mismatch(number, error.to_string()))?;
         run.compare().map_err(|what| mismatch(number, what))?;
     }
     Ok(run.world.digests())
@@ -97,17 +104,29 @@ impl Run<'_> {
     fn compare(&mut self) -> Result<(), String> {
         let (is, must) = (self.world.statuses(), self.reference.statuses());
         differ("the conferences' statuses", &is, &must)?;
-        differ("what applications were told", self.world.told(), self.reference.told())?;
+        differ(
+            "what applications were told",
+            self.world.told(),
+            self.reference.told(),
+        )?;
         let on_the_line = (0..self.codecs.len()).filter(|n| self.reference.hears(*n).is_some());
-        differ("who is on the line", &self.world.callers(), &on_the_line.collect::<Vec<_>>())?;
+        differ(
+            "who is on the line",
+            &self.world.callers(),
+            &on_the_line.collect::<Vec<_>>(),
+        )?;
         for caller in self.world.callers() {
             let must = self.reference.hears(caller).unwrap_or_default();
             let clarity = self.clarity(caller, must);
-            let Some(phone) = self.world.caller(caller) else { continue };
+            let Some(phone) = self.world.caller(caller) else {
+                continue;
+            };
             match phone.voices(clarity) {
                 Ok(is) => differ(&format!("what caller {caller} hears"), &is, &must)?,
                 Err(unclear) => {
-                    return Err(format!("caller {caller}, who must hear {must:?}: {unclear}"));
+                    return Err(format!(
+                        "caller {caller}, who must hear {must:?}: {unclear}"
+                    ));
                 }
             }
         }
@@ -128,5 +147,9 @@ impl Run<'_> {
 }
 
 fn differ<T: fmt::Debug + PartialEq>(what: &str, is: &T, must: &T) -> Result<(), String> {
-    if is == must { Ok(()) } else { Err(format!("{what}: {is:?} instead of {must:?}")) }
+    if is == must {
+        Ok(())
+    } else {
+        Err(format!("{what}: {is:?} instead of {must:?}"))
+    }
 }

@@ -50,7 +50,11 @@ pub struct Unclear {
 
 impl fmt::Display for Unclear {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the tone of {} Hz is neither there nor absent", self.voice.tone_hz())?;
+        write!(
+            f,
+            "the tone of {} Hz is neither there nor absent",
+            self.voice.tone_hz()
+        )?;
         write!(f, ": {:.1} dB", self.level_db)
     }
 }
@@ -96,8 +100,14 @@ fn amplitude(samples: &[f32], turns: f64) -> f64 {
     let (mut last, mut before) = (0.0_f64, 0.0_f64);
     for sample in samples {
         let weight = 0.5 - 0.5 * cos;
-        (cos, sin) = (cos * window_cos - sin * window_sin, sin * window_cos + cos * window_sin);
-        (last, before) = (f64::from(*sample) * weight + twice_cos * last - before, last);
+        (cos, sin) = (
+            cos * window_cos - sin * window_sin,
+            sin * window_cos + cos * window_sin,
+        );
+        (last, before) = (
+            f64::from(*sample) * weight + twice_cos * last - before,
+            last,
+        );
     }
     let energy = last * last + before * before - twice_cos * last * before;
     // A Hann window passes half of the amplitude.
@@ -124,8 +134,11 @@ mod tests {
     #[test]
     fn every_set_of_voices_is_heard_as_it_is() {
         for bits in 0..512_u32 {
-            let voices: Voices =
-                Voice::all().enumerate().filter(|(n, _)| bits & 1 << n != 0).map(|(_, v)| v).collect();
+            let voices: Voices = Voice::all()
+                .enumerate()
+                .filter(|(n, _)| bits & 1 << n != 0)
+                .map(|(_, v)| v)
+                .collect();
             let heard = voices_in(&sound(voices, AMPLITUDE), 48_000, Clarity::Clear);
             assert_eq!(heard, Ok(voices));
         }
@@ -142,7 +155,10 @@ mod tests {
 
     #[test]
     fn beeps_are_no_voices() {
-        for hz in tutti_media::ENTRY_TONES_HZ.into_iter().chain(tutti_media::EXIT_TONES_HZ) {
+        for hz in tutti_media::ENTRY_TONES_HZ
+            .into_iter()
+            .chain(tutti_media::EXIT_TONES_HZ)
+        {
             let mut tone = Tone::new(hz, AMPLITUDE);
             let beep: Vec<f32> = (0..10).flat_map(|_| tone.frame()).collect();
             assert_eq!(voices_in(&beep, 48_000, Clarity::Clear), Ok(Voices::NONE));

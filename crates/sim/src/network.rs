@@ -68,12 +68,22 @@ impl Network {
     pub fn send(&mut self, now: Timestamp, datagram: Vec<u8>) {
         // Drawn for every datagram alike, so that one impairment does not change another's chances.
         let [lost, doubled, overtaken, late] = std::array::from_fn(|_| self.random.fraction());
-        let Impairments { loss, duplicates, reordering, delay, jitter } = self.impairments;
+        let Impairments {
+            loss,
+            duplicates,
+            reordering,
+            delay,
+            jitter,
+        } = self.impairments;
         if lost < loss {
             return;
         }
         let in_order = (now + delay + jitter.mul_f64(late)).max(self.last_arrival.unwrap_or(now));
-        let arrival = if overtaken < reordering { in_order + OVERTAKEN_BY } else { in_order };
+        let arrival = if overtaken < reordering {
+            in_order + OVERTAKEN_BY
+        } else {
+            in_order
+        };
         if overtaken >= reordering {
             self.last_arrival = Some(arrival);
         }
@@ -123,18 +133,33 @@ mod tests {
     #[test]
     fn a_good_network_delivers_everything_in_order() {
         assert_eq!(arrivals(Impairments::NONE), (0..1_000).collect::<Vec<_>>());
-        let jitter = Impairments { jitter: Duration::from_millis(80), ..Impairments::NONE };
+        let jitter = Impairments {
+            jitter: Duration::from_millis(80),
+            ..Impairments::NONE
+        };
         assert_eq!(arrivals(jitter), (0..1_000).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_bad_one_loses_doubles_and_reorders_as_often_as_it_says() {
-        let lossy = arrivals(Impairments { loss: 0.1, ..Impairments::NONE });
+        let lossy = arrivals(Impairments {
+            loss: 0.1,
+            ..Impairments::NONE
+        });
         assert!((870..930).contains(&lossy.len()), "{}", lossy.len());
-        let doubled = arrivals(Impairments { duplicates: 0.1, ..Impairments::NONE });
+        let doubled = arrivals(Impairments {
+            duplicates: 0.1,
+            ..Impairments::NONE
+        });
         assert!((1_070..1_130).contains(&doubled.len()), "{}", doubled.len());
-        let reordered = arrivals(Impairments { reordering: 0.1, ..Impairments::NONE });
-        let overtaken = reordered.windows(2).filter(|pair| pair[0] > pair[1]).count();
+        let reordered = arrivals(Impairments {
+            reordering: 0.1,
+            ..Impairments::NONE
+        });
+        let overtaken = reordered
+            .windows(2)
+            .filter(|pair| pair[0] > pair[1])
+            .count();
         assert!((60..120).contains(&overtaken), "{overtaken}");
         assert_eq!(reordered.len(), 1_000);
     }

@@ -88,7 +88,10 @@ mod tests {
         for _ in 0..60_000 {
             seen[random.below(6)] += 1;
         }
-        assert!(seen.iter().all(|count| (9_500..10_500).contains(count)), "{seen:?}");
+        assert!(
+            seen.iter().all(|count| (9_500..10_500).contains(count)),
+            "{seen:?}"
+        );
         assert_eq!(random.below(0), 0);
     }
 }

@@ -47,12 +47,24 @@ enum Place {
 impl Reference {
     /// A bridge with a scenario's conferences, in which nobody is yet.
     pub fn new(scenario: &Scenario) -> Reference {
-        let mut reference =
-            Reference { conferences: Vec::new(), calls: Vec::new(), told: BTreeMap::new() };
+        let mut reference = Reference {
+            conferences: Vec::new(),
+            calls: Vec::new(),
+            told: BTreeMap::new(),
+        };
         for (number, plan) in scenario.conferences.iter().enumerate() {
             let status = ConferenceStatus::Empty;
-            reference.conferences.push(Conference { status, record: plan.record });
-            reference.tell(About::Conference(number), News::Status { status, recorded: false });
+            reference.conferences.push(Conference {
+                status,
+                record: plan.record,
+            });
+            reference.tell(
+                About::Conference(number),
+                News::Status {
+                    status,
+                    recorded: false,
+                },
+            );
         }
         reference
     }
@@ -60,7 +72,11 @@ impl Reference {
     /// Does what an action does.
     pub fn apply(&mut self, action: &Action) {
         match *action {
-            Action::Dial { caller, conference, how } => self.dial(caller, conference, how),
+            Action::Dial {
+                caller,
+                conference,
+                how,
+            } => self.dial(caller, conference, how),
             Action::HangUp { caller } => {
                 if let Some(call) = self.call_of(caller) {
                     self.end(call, CloseReason::FarEndHangup);
@@ -93,7 +109,9 @@ impl Reference {
     /// What a caller must hear; `None` where it is not on the line.
     pub fn hears(&self, caller: usize) -> Option<Voices> {
         let listener = self.call_of(caller)?;
-        let Place::In(conference) = self.calls[listener].place else { return Some(Voices::NONE) };
+        let Place::In(conference) = self.calls[listener].place else {
+            return Some(Voices::NONE);
+        };
         if !self.calls[listener].listen {
             return Some(Voices::NONE);
         }
@@ -111,7 +129,10 @@ impl Reference {
 
     /// The status of every conference.
     pub fn statuses(&self) -> Vec<ConferenceStatus> {
-        self.conferences.iter().map(|conference| conference.status).collect()
+        self.conferences
+            .iter()
+            .map(|conference| conference.status)
+            .collect()
     }
 
     /// What applications must have been told, stream by stream.
@@ -127,9 +148,13 @@ impl Reference {
         let call = self.calls.len();
         let (starts, talk, listen, notified, afterwards) = match how {
             How::Directly => (true, true, true, false, Afterwards::Ends),
-            How::ByScript { starts, talk, listen, notified, afterwards } => {
-                (starts, talk, listen, notified, afterwards)
-            }
+            How::ByScript {
+                starts,
+                talk,
+                listen,
+                notified,
+                afterwards,
+            } => (starts, talk, listen, notified, afterwards),
         };
         // Whoever dials a terminated conference's own address is not even let in.
         let place = match how {
@@ -137,7 +162,14 @@ impl Reference {
             How::Directly | How::ByScript { .. } => Place::Alone,
         };
         let watched = matches!(how, How::ByScript { .. });
-        self.calls.push(Call { caller, place, talk, listen, watched, afterwards });
+        self.calls.push(Call {
+            caller,
+            place,
+            talk,
+            listen,
+            watched,
+            afterwards,
+        });
         if place == Place::Alone {
             self.join(call, conference, starts, notified);
         }
@@ -202,7 +234,9 @@ impl Reference {
     }
 
     fn leave(&mut self, call: usize) {
-        let Place::In(conference) = self.calls[call].place else { return };
+        let Place::In(conference) = self.calls[call].place else {
+            return;
+        };
         self.calls[call].place = Place::Alone;
         if !self.calls_in(conference).is_empty() {
             return;
@@ -217,7 +251,10 @@ impl Reference {
 
     fn enter(&mut self, conference: usize, status: ConferenceStatus, recorded: bool) {
         self.conferences[conference].status = status;
-        self.tell(About::Conference(conference), News::Status { status, recorded });
+        self.tell(
+            About::Conference(conference),
+            News::Status { status, recorded },
+        );
     }
 
     fn tell(&mut self, about: About, news: News) {
@@ -225,7 +262,9 @@ impl Reference {
     }
 
     fn call_of(&self, caller: usize) -> Option<usize> {
-        self.calls.iter().position(|call| call.caller == caller && call.place != Place::Over)
+        self.calls
+            .iter()
+            .position(|call| call.caller == caller && call.place != Place::Over)
     }
 
     fn participant(&self, caller: usize) -> Option<(usize, usize)> {
@@ -238,6 +277,8 @@ impl Reference {
 
     fn calls_in(&self, conference: usize) -> Vec<usize> {
         let inside = |call: &Call| call.place == Place::In(conference);
-        (0..self.calls.len()).filter(|call| inside(&self.calls[*call])).collect()
+        (0..self.calls.len())
+            .filter(|call| inside(&self.calls[*call]))
+            .collect()
     }
 }

@@ -49,14 +49,21 @@ struct Recital {
 impl Recital {
     fn new(codec: Codec, voice: Voice) -> Result<Recital, CodecError> {
         let tone = Tone::new(voice.tone_hz(), AMPLITUDE);
-        Ok(Recital { voice: Speech::new(tone, codec)?, payloads: Vec::new() })
+        Ok(Recital {
+            voice: Speech::new(tone, codec)?,
+            payloads: Vec::new(),
+        })
     }
 
     fn payload(&mut self, frame: usize) -> Result<Rc<[u8]>, CodecError> {
         while self.payloads.len() <= frame {
             self.payloads.push(self.voice.payload()?);
         }
-        Ok(self.payloads.get(frame).map(Rc::clone).unwrap_or_else(|| Rc::from([])))
+        Ok(self
+            .payloads
+            .get(frame)
+            .map(Rc::clone)
+            .unwrap_or_else(|| Rc::from([])))
     }
 }
 

@@ -118,7 +118,13 @@ impl RtpStream {
         self.packet(self.telephone_event, first, press.start, &payload)
     }
 
-    fn packet(&mut self, payload_type: u8, marker: bool, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+    fn packet(
+        &mut self,
+        payload_type: u8,
+        marker: bool,
+        timestamp: u32,
+        payload: &[u8],
+    ) -> Vec<u8> {
         let mut packet = vec![0x80, payload_type | if marker { 0x80 } else { 0 }];
         packet.extend(self.sequence.to_be_bytes());
         packet.extend(timestamp.to_be_bytes());

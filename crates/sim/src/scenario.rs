@@ -35,14 +35,35 @@ pub struct ConferencePlan {
 /// no sense where it stands does nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
-    Dial { caller: usize, conference: usize, how: How },
-    HangUp { caller: usize },
-    SetTalk { caller: usize, on: bool },
-    SetListen { caller: usize, on: bool },
-    Remove { caller: usize },
-    Empty { conference: usize },
-    Terminate { conference: usize },
-    Impair { caller: usize, impairments: Impairments },
+    Dial {
+        caller: usize,
+        conference: usize,
+        how: How,
+    },
+    HangUp {
+        caller: usize,
+    },
+    SetTalk {
+        caller: usize,
+        on: bool,
+    },
+    SetListen {
+        caller: usize,
+        on: bool,
+    },
+    Remove {
+        caller: usize,
+    },
+    Empty {
+        conference: usize,
+    },
+    Terminate {
+        conference: usize,
+    },
+    Impair {
+        caller: usize,
+        impairments: Impairments,
+    },
 }
 
 /// How a caller comes in.
@@ -80,12 +101,20 @@ impl Scenario {
         let opus = seed.is_multiple_of(OPUS_EVERY);
         let mut scenario = Scenario {
             seed,
-            conferences: (0..conferences).map(|_| conference_plan(&mut random)).collect(),
-            codecs: (0..callers).map(|n| codec(&mut random, opus && n < 2)).collect(),
+            conferences: (0..conferences)
+                .map(|_| conference_plan(&mut random))
+                .collect(),
+            codecs: (0..callers)
+                .map(|n| codec(&mut random, opus && n < 2))
+                .collect(),
             rounds: Vec::new(),
         };
         for round in 0..3 + random.below(3) {
-            let actions = if round == 0 { callers } else { 1 + random.below(3) };
+            let actions = if round == 0 {
+                callers
+            } else {
+                1 + random.below(3)
+            };
             let actions = (0..actions)
                 .map(|n| match round {
                     0 => dial(&mut random, n, conferences),
@@ -120,7 +149,10 @@ fn conference_plan(random: &mut Random) -> ConferencePlan {
         2 => PlayBeep::ExitOnly,
         _ => PlayBeep::Never,
     };
-    ConferencePlan { play_beep, record: random.chance(0.2) }
+    ConferencePlan {
+        play_beep,
+        record: random.chance(0.2),
+    }
 }
 
 fn codec(random: &mut Random, opus: bool) -> Codec {
@@ -148,7 +180,11 @@ fn dial(random: &mut Random, caller: usize, conferences: usize) -> Action {
             },
         }
     };
-    Action::Dial { caller, conference, how }
+    Action::Dial {
+        caller,
+        conference,
+        how,
+    }
 }
 
 fn action(random: &mut Random, callers: usize, conferences: usize) -> Action {
@@ -157,11 +193,20 @@ fn action(random: &mut Random, callers: usize, conferences: usize) -> Action {
     match random.below(20) {
         0..=4 => dial(random, caller, conferences),
         5..=7 => Action::HangUp { caller },
-        8..=11 => Action::SetTalk { caller, on: random.chance(0.5) },
-        12..=14 => Action::SetListen { caller, on: random.chance(0.5) },
+        8..=11 => Action::SetTalk {
+            caller,
+            on: random.chance(0.5),
+        },
+        12..=14 => Action::SetListen {
+            caller,
+            on: random.chance(0.5),
+        },
         15..=16 => Action::Remove { caller },
         17 => Action::Empty { conference },
-        18 => Action::Impair { caller, impairments: impairments(random) },
+        18 => Action::Impair {
+            caller,
+            impairments: impairments(random),
+        },
         _ if random.chance(0.5) => Action::Terminate { conference },
         _ => Action::Empty { conference },
     }

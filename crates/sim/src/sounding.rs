@@ -35,7 +35,8 @@ impl World {
                 if let Some(slot) = self.free.pop() {
                     self.places.insert(conference, slot);
                     let conference = Box::new(Conference::new(conference));
-                    self.studio.handle(EngineCommand::OpenConference { slot, conference });
+                    self.studio
+                        .handle(EngineCommand::OpenConference { slot, conference });
                 }
             }
             MediaCommand::CloseConference { conference } => {
@@ -43,39 +44,72 @@ impl World {
                     self.studio.handle(EngineCommand::CloseConference { slot });
                 }
             }
-            MediaCommand::Join { conference, call, privileges } => {
+            MediaCommand::Join {
+                conference,
+                call,
+                privileges,
+            } => {
                 if let (Some(slot), Some(place)) = (self.slot_of(call), self.place_of(conference)) {
                     self.studio.join(slot, place, privileges)?;
                 }
             }
-            MediaCommand::Leave { call } => self.ask_leg(call, |slot| EngineCommand::Leave { slot }),
+            MediaCommand::Leave { call } => {
+                self.ask_leg(call, |slot| EngineCommand::Leave { slot })
+            }
             MediaCommand::SetPrivileges { call, privileges } => {
-                self.ask_leg(call, |slot| EngineCommand::SetPrivileges { slot, privileges });
+                self.ask_leg(call, |slot| EngineCommand::SetPrivileges {
+                    slot,
+                    privileges,
+                });
             }
             MediaCommand::SetMixing { conference, on } => {
-                self.ask(conference, |conference| EngineCommand::SetMixing { conference, on });
+                self.ask(conference, |conference| EngineCommand::SetMixing {
+                    conference,
+                    on,
+                });
             }
             MediaCommand::PlayMusic { conference, .. } => {
                 let audio = Audio::clone(&self.music);
-                self.ask(conference, |conference| EngineCommand::PlayMusic { conference, audio });
+                self.ask(conference, |conference| EngineCommand::PlayMusic {
+                    conference,
+                    audio,
+                });
             }
             MediaCommand::StopMusic { conference } => {
-                self.ask(conference, |conference| EngineCommand::StopMusic { conference });
+                self.ask(conference, |conference| EngineCommand::StopMusic {
+                    conference,
+                });
             }
             MediaCommand::Beep { conference, beep } => {
                 self.beeps.push((self.studio.now(), conference, beep));
-                self.ask(conference, |conference| EngineCommand::Beep { conference, beep });
+                self.ask(conference, |conference| EngineCommand::Beep {
+                    conference,
+                    beep,
+                });
             }
-            MediaCommand::StartRecording { conference, recording } => {
+            MediaCommand::StartRecording {
+                conference,
+                recording,
+            } => {
                 let tap = self.record(recording, Recorded::Conference(conference));
-                self.ask(conference, |conference| EngineCommand::StartRecording { conference, tap });
+                self.ask(conference, |conference| EngineCommand::StartRecording {
+                    conference,
+                    tap,
+                });
             }
-            MediaCommand::StartTrack { call, recording, .. } => {
+            MediaCommand::StartTrack {
+                call, recording, ..
+            } => {
                 let tap = self.record(recording, Recorded::Call(call));
                 self.ask_leg(call, |slot| EngineCommand::StartTrack { slot, tap });
             }
             MediaCommand::StopRecording { recording } => self.stop_recording(recording),
-            MediaCommand::PlayPrompt { call, prompt, source, repeat } => {
+            MediaCommand::PlayPrompt {
+                call,
+                prompt,
+                source,
+                repeat,
+            } => {
                 let audio = match source {
                     PromptSource::Silence(length) => PromptAudio::Silence(samples_in(length)),
                     PromptSource::Url(_) | PromptSource::Speech { .. } => {
@@ -100,23 +134,29 @@ impl World {
     }
 
     fn stop_recording(&mut self, recording: RecordingId) {
-        let Some(Recording { of, tape }) = self.recordings.remove(&recording) else { return };
+        let Some(Recording { of, tape }) = self.recordings.remove(&recording) else {
+            return;
+        };
         match of {
             Recorded::Conference(conference) => {
-                self.ask(conference, |conference| EngineCommand::StopRecording { conference });
+                self.ask(conference, |conference| EngineCommand::StopRecording {
+                    conference,
+                });
             }
             Recorded::Call(call) => self.ask_leg(call, |slot| EngineCommand::StopTrack { slot }),
         }
         let samples = tape.samples().len() as u64;
-        self.consequences.push_back(Input::Media(MediaEvent::RecordingReady {
-            recording,
-            duration: Duration::from_micros(samples * 1_000_000 / u64::from(SAMPLE_RATE_HZ)),
-            size_bytes: 44 + 2 * samples,
-        }));
+        self.consequences
+            .push_back(Input::Media(MediaEvent::RecordingReady {
+                recording,
+                duration: Duration::from_micros(samples * 1_000_000 / u64::from(SAMPLE_RATE_HZ)),
+                size_bytes: 44 + 2 * samples,
+            }));
     }
 
     pub(crate) fn close(&mut self, call: CallId) {
-        let of_call = |(_, (id, slot)): (&usize, &(CallId, LegSlot))| (*id == call).then_some(*slot);
+        let of_call =
+            |(_, (id, slot)): (&usize, &(CallId, LegSlot))| (*id == call).then_some(*slot);
         let slot = self.on_the_line.iter().find_map(of_call);
         self.on_the_line.retain(|_, (id, _)| *id != call);
         if let Some((caller, _)) = slot.and_then(|slot| self.studio.release(slot)) {
@@ -126,9 +166,11 @@ impl World {
 
     pub(crate) fn learn(&mut self, event: EngineEvent<SimTransport>) -> Result<(), CodecError> {
         let news = match event {
-            EngineEvent::PromptFinished { call, prompt } => {
-                MediaEvent::PromptFinished { call, prompt, outcome: PromptOutcome::Played }
-            }
+            EngineEvent::PromptFinished { call, prompt } => MediaEvent::PromptFinished {
+                call,
+                prompt,
+                outcome: PromptOutcome::Played,
+            },
             EngineEvent::DigitPressed { call, digit } => MediaEvent::DigitPressed { call, digit },
             EngineEvent::LegSilent { call } => MediaEvent::LegSilent { call },
             EngineEvent::Retired(Retired::Conference { slot, .. }) => {

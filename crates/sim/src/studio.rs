@@ -6,7 +6,7 @@ use tutti_media::{
     CodecError, Conference, ConferenceSlot, Encoder, EncoderSettings, Engine, EngineCommand,
     EngineEvent, Leg, LegMedia, LegSlot, MixClass, RtpIdentity,
 };
-use tutti_model::{CallId, ConferenceId, Format, Privileges, Timestamp};
+use tutti_model::{CallId, ConferenceId, Format, MediaDescription, Privileges, Timestamp};
 
 use crate::caller::{Caller, CallerSetup};
 use crate::clock::Clock;
@@ -54,13 +54,34 @@ impl Studio {
     /// # Errors
     /// When a codec cannot be set up.
     pub fn dial(&mut self, setup: CallerSetup) -> Result<Option<LegSlot>, CodecError> {
-        let Some(slot) = self.free.pop() else { return Ok(None) };
-        let (caller, transport) = Caller::new(setup, &self.repertoire, self.random.fork())?;
-        let media = Box::new(self.media(&caller)?);
-        let signalling = caller.address().ip();
-        let leg = Leg::new(caller.call(), transport, media, signalling, "sim@tutti".into());
-        self.admit(slot, caller, Box::new(leg));
+        let Some(slot) = self.free.last().copied() else {
+            return Ok(None);
+        };
+        let (caller, leg) = self.prepare(setup)?;
+        self.admit(slot, caller);
+        self.handle(EngineCommand::AddLeg { slot, leg });
         Ok(Some(slot))
+    }
+
+    /// Builds a caller and its leg, to come in later.
+    ///
+    /// # Errors
+    /// When a codec cannot be set up.
+    pub fn prepare(
+        &mut self,
+        setup: CallerSetup,
+    ) -> Result<(Caller, Box<Leg<SimTransport>>), CodecError> {
+        let (caller, transport) = Caller::new(setup, &self.repertoire, self.random.fork())?;
+        let media = Box::new(self.media(caller.description())?);
+        let signalling = caller.address().ip();
+        let leg = Leg::new(
+            caller.call(),
+            transport,
+            media,
+            signalling,
+            "sim@tutti".into(),
+        );
+        Ok((caller, Box::new(leg)))
     }
 
     /// A caller whose leg is answered at once.
@@ -75,24 +96,23 @@ impl Studio {
         Ok(slot)
     }
 
-    /// Both directions of a caller's audio as it is now.
+    /// Both directions of a leg's audio.
     ///
     /// # Errors
     /// When a codec cannot be set up.
-    pub fn media(&mut self, caller: &Caller) -> Result<LegMedia, CodecError> {
+    pub fn media(&mut self, description: MediaDescription) -> Result<LegMedia, CodecError> {
         let identity = RtpIdentity {
             ssrc: self.random.bits() as u32,
             first_sequence: self.random.bits() as u16,
             first_timestamp: self.random.bits() as u32,
         };
-        LegMedia::new(caller.description(), self.settings, identity)
+        LegMedia::new(description, self.settings, identity)
     }
 
-    /// Takes a caller and its leg in from another studio.
-    pub fn admit(&mut self, slot: LegSlot, caller: Caller, leg: Box<Leg<SimTransport>>) {
+    /// Lets a caller speak and hear from now on; its leg comes with a command of its own.
+    pub fn admit(&mut self, slot: LegSlot, caller: Caller) {
         self.free.retain(|free| *free != slot);
         self.callers.insert(slot, caller);
-        self.handle(EngineCommand::AddLeg { slot, leg });
     }
 
     /// Lets a caller and its leg go, to be dropped or to move to another studio.
@@ -100,7 +120,10 @@ impl Studio {
         let caller = self.callers.remove(&slot)?;
         self.free.push(slot);
         self.handle(EngineCommand::RemoveLeg { slot });
-        let at = self.events.iter().position(|event| retired_leg(event) == Some(slot))?;
+        let at = self
+            .events
+            .iter()
+            .position(|event| retired_leg(event) == Some(slot))?;
         match self.events.swap_remove(at) {
             EngineEvent::Retired(tutti_media::Retired::Leg { leg, .. }) => Some((caller, leg)),
             EngineEvent::Retired(_)
@@ -115,7 +138,10 @@ impl Studio {
         let id = ConferenceId::from_bytes([slot.0 as u8; 20]);
         let conference = Box::new(Conference::new(id));
         self.handle(EngineCommand::OpenConference { slot, conference });
-        self.handle(EngineCommand::SetMixing { conference: slot, on: mixing });
+        self.handle(EngineCommand::SetMixing {
+            conference: slot,
+            on: mixing,
+        });
     }
 
     /// Bridges a caller.
@@ -132,7 +158,12 @@ impl Studio {
             Some(caller) => Some(self.class(caller.description().format)?),
             None => None,
         };
-        self.handle(EngineCommand::Join { slot, conference, privileges, class });
+        self.handle(EngineCommand::Join {
+            slot,
+            conference,
+            privileges,
+            class,
+        });
         Ok(())
     }
 
@@ -141,12 +172,20 @@ impl Studio {
     /// # Errors
     /// When it cannot be set up.
     pub fn class(&self, format: Format) -> Result<Box<MixClass>, CodecError> {
-        Ok(Box::new(MixClass::new(format, Encoder::new(&format, self.settings)?)))
+        Ok(Box::new(MixClass::new(
+            format,
+            Encoder::new(&format, self.settings)?,
+        )))
     }
 
     /// Gives the engine a command.
     pub fn handle(&mut self, command: EngineCommand<SimTransport>) {
-        let Studio { engine, events, clock, .. } = self;
+        let Studio {
+            engine,
+            events,
+            clock,
+            ..
+        } = self;
         engine.handle(clock.now(), command, &mut |event| events.push(event));
     }
 
@@ -175,12 +214,19 @@ impl Studio {
     pub fn speak(&mut self) -> Result<(), CodecError> {
         self.clock.tick();
         let now = self.clock.now();
-        self.callers.values_mut().try_for_each(|caller| caller.speak(now))
+        self.callers
+            .values_mut()
+            .try_for_each(|caller| caller.speak(now))
     }
 
     /// The second part: the engine mixes. This is what a media thread does, and it alone.
     pub fn mix(&mut self) {
-        let Studio { engine, events, clock, .. } = self;
+        let Studio {
+            engine,
+            events,
+            clock,
+            ..
+        } = self;
         engine.tick(clock.now(), &mut |event| events.push(event));
     }
 
@@ -214,7 +260,10 @@ impl Studio {
 
     /// Where a call's leg is.
     pub fn slot_of(&self, call: CallId) -> Option<LegSlot> {
-        self.callers.iter().find(|(_, caller)| caller.call() == call).map(|(slot, _)| *slot)
+        self.callers
+            .iter()
+            .find(|(_, caller)| caller.call() == call)
+            .map(|(slot, _)| *slot)
     }
 }
 

@@ -16,7 +16,10 @@ pub enum About {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
     /// A conference's status; `recorded` where a recording has just ended.
-    Status { status: ConferenceStatus, recorded: bool },
+    Status {
+        status: ConferenceStatus,
+        recorded: bool,
+    },
     RecordingReady,
     Joined,
     Left,
@@ -27,9 +30,12 @@ impl News {
     /// What a webhook says; `None` where it asks for a script instead.
     pub fn of(webhook: &Webhook) -> Option<News> {
         match webhook {
-            Webhook::ConferenceStatus { status, recording, .. } => {
-                Some(News::Status { status: *status, recorded: recording.is_some() })
-            }
+            Webhook::ConferenceStatus {
+                status, recording, ..
+            } => Some(News::Status {
+                status: *status,
+                recorded: recording.is_some(),
+            }),
             Webhook::ConferenceRecordingStatus { .. } => Some(News::RecordingReady),
             Webhook::AddToConferenceNotification { .. } => Some(News::Joined),
             Webhook::LeaveConference { .. } => Some(News::Left),

@@ -21,7 +21,12 @@ pub fn line(capacity: usize) -> (SimTransport, Line) {
         capacity,
         overflows: 0,
     }));
-    (SimTransport { queues: Rc::clone(&queues) }, Line { queues })
+    (
+        SimTransport {
+            queues: Rc::clone(&queues),
+        },
+        Line { queues },
+    )
 }
 
 /// The leg's end of a line.
@@ -60,8 +65,19 @@ impl Line {
         datagram: &[u8],
     ) {
         let mut queues = self.queues.borrow_mut();
-        let Queues { to_bridge, capacity, overflows, .. } = &mut *queues;
-        push(to_bridge, *capacity, overflows, (channel, from, arrived), datagram);
+        let Queues {
+            to_bridge,
+            capacity,
+            overflows,
+            ..
+        } = &mut *queues;
+        push(
+            to_bridge,
+            *capacity,
+            overflows,
+            (channel, from, arrived),
+            datagram,
+        );
     }
 
     /// Takes the next datagram from the bridge into `buffer`: which flow, where to, how long.
@@ -91,9 +107,20 @@ impl Transport for SimTransport {
 
     fn send(&mut self, channel: Channel, to: SocketAddr, datagram: &[u8]) {
         let mut queues = self.queues.borrow_mut();
-        let Queues { to_caller, capacity, overflows, .. } = &mut *queues;
+        let Queues {
+            to_caller,
+            capacity,
+            overflows,
+            ..
+        } = &mut *queues;
         let nobody_asks = Timestamp::from_micros(0);
-        push(to_caller, *capacity, overflows, (channel, to, nobody_asks), datagram);
+        push(
+            to_caller,
+            *capacity,
+            overflows,
+            (channel, to, nobody_asks),
+            datagram,
+        );
     }
 }
 
@@ -108,7 +135,13 @@ fn push(
     match bytes.get_mut(..datagram.len()) {
         Some(room) if queue.len() < capacity => {
             room.copy_from_slice(datagram);
-            queue.push_back(Parcel { channel, address, arrived, len: datagram.len(), bytes });
+            queue.push_back(Parcel {
+                channel,
+                address,
+                arrived,
+                len: datagram.len(),
+                bytes,
+            });
         }
         Some(_) | None => *overflows += 1,
     }
@@ -129,8 +162,10 @@ mod tests {
     use super::*;
     use crate::clock::START;
 
-    const HERE: SocketAddr =
-        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), 4_000);
+    const HERE: SocketAddr = SocketAddr::new(
+        std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)),
+        4_000,
+    );
 
     #[test]
     fn datagrams_pass_both_ways_and_a_full_line_loses_the_newest() {

@@ -9,8 +9,9 @@ pub const AMPLITUDE: f32 = 0.08;
 
 /// All within what G.711 carries, far from each other and from the bridge's beeps; and what the
 /// distortion of G.711 makes of any of them falls on none of the others.
-const TONES_HZ: [f32; 9] =
-    [564.0, 2_251.0, 1_397.0, 2_804.0, 1_761.0, 2_559.0, 2_041.0, 3_140.0, 2_986.0];
+const TONES_HZ: [f32; 9] = [
+    564.0, 2_251.0, 1_397.0, 2_804.0, 1_761.0, 2_559.0, 2_041.0, 3_140.0, 2_986.0,
+];
 
 /// One of the voices that an ear tells apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +39,10 @@ impl Voice {
 
     /// The frequency of its tone.
     pub fn tone_hz(self) -> f32 {
-        TONES_HZ.get(usize::from(self.0)).copied().unwrap_or_default()
+        TONES_HZ
+            .get(usize::from(self.0))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// A second of it, which can be repeated without a seam.
@@ -99,7 +103,11 @@ pub struct Tone {
 impl Tone {
     /// A tone at its beginning.
     pub fn new(hz: f32, amplitude: f32) -> Tone {
-        Tone { hz: f64::from(hz), amplitude, at: 0 }
+        Tone {
+            hz: f64::from(hz),
+            amplitude,
+            at: 0,
+        }
     }
 
     /// The next 20 ms.
@@ -120,10 +128,15 @@ mod tests {
 
     #[test]
     fn no_voice_can_be_mistaken_for_another_or_for_a_beep() {
-        let beeps = tutti_media::ENTRY_TONES_HZ.into_iter().chain(tutti_media::EXIT_TONES_HZ);
+        let beeps = tutti_media::ENTRY_TONES_HZ
+            .into_iter()
+            .chain(tutti_media::EXIT_TONES_HZ);
         let mut tones: Vec<f32> = TONES_HZ.to_vec();
         for beep in beeps {
-            assert!(tones.iter().all(|tone| (tone - beep).abs() > 90.0), "{beep}");
+            assert!(
+                tones.iter().all(|tone| (tone - beep).abs() > 90.0),
+                "{beep}"
+            );
         }
         tones.sort_by(f32::total_cmp);
         assert!(tones.windows(2).all(|pair| pair[1] - pair[0] >= 115.0));
@@ -134,7 +147,10 @@ mod tests {
         let others = |sources: &[f32], product: f32| {
             let folded = folded(product);
             let mut others = TONES_HZ.iter().filter(|hz| !sources.contains(hz));
-            assert!(others.all(|hz| (hz - folded).abs() > 14.0), "{sources:?} make {folded}");
+            assert!(
+                others.all(|hz| (hz - folded).abs() > 14.0),
+                "{sources:?} make {folded}"
+            );
         };
         for a in TONES_HZ {
             for odd in [3.0, 5.0, 7.0, 9.0, 11.0] {

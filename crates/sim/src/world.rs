@@ -7,7 +7,7 @@ use tutti_control_plane::{
     Input, Limits, LogEntry, Notification, ParticipantChange, Refusal, Reply, RequestedStatus,
     Route, Script, Signal, Stream,
 };
-use tutti_media::{Audio, CodecError, ConferenceSlot, LegSlot, EngineCommand};
+use tutti_media::{Audio, CodecError, ConferenceSlot, EngineCommand, LegSlot};
 use tutti_model::{
     AccountId, Beep, CallId, CloseReason, Codec, ConferenceId, RecordingId, Timestamp,
 };
@@ -93,7 +93,10 @@ impl World {
             status_callback_url: Some("http://app/conference".into()),
             ..ConferenceOptions::default()
         };
-        let input = Input::CreateConference { account: ACCOUNT, options };
+        let input = Input::CreateConference {
+            account: ACCOUNT,
+            options,
+        };
         match self.feed(input)? {
             Ok(Reply::Conference(record)) => Ok(Some(record.id)),
             Ok(Reply::Done | Reply::Participant(_)) | Err(_) => Ok(None),
@@ -106,20 +109,36 @@ impl World {
     /// When a codec does not do its work.
     pub fn act(&mut self, action: &Action, codecs: &[Codec]) -> Result<(), CodecError> {
         match *action {
-            Action::Dial { caller, conference, how } => {
+            Action::Dial {
+                caller,
+                conference,
+                how,
+            } => {
                 let codec = codecs.get(caller).copied().unwrap_or(Codec::Pcmu);
                 self.dial(caller, codec, conference, how)
             }
             Action::HangUp { caller } => self.hang_up(caller),
-            Action::SetTalk { caller, on } => {
-                self.change(caller, ParticipantChange { talk: Some(on), ..Default::default() })
-            }
-            Action::SetListen { caller, on } => {
-                self.change(caller, ParticipantChange { listen: Some(on), ..Default::default() })
-            }
+            Action::SetTalk { caller, on } => self.change(
+                caller,
+                ParticipantChange {
+                    talk: Some(on),
+                    ..Default::default()
+                },
+            ),
+            Action::SetListen { caller, on } => self.change(
+                caller,
+                ParticipantChange {
+                    listen: Some(on),
+                    ..Default::default()
+                },
+            ),
             Action::Remove { caller } => match self.participant(caller) {
                 Some((call, conference)) => self
-                    .feed(Input::RemoveParticipant { account: ACCOUNT, conference, call })
+                    .feed(Input::RemoveParticipant {
+                        account: ACCOUNT,
+                        conference,
+                        call,
+                    })
                     .map(|_| ()),
                 None => Ok(()),
             },
@@ -127,7 +146,10 @@ impl World {
             Action::Terminate { conference } => {
                 self.request(conference, RequestedStatus::Terminated)
             }
-            Action::Impair { caller, impairments } => {
+            Action::Impair {
+                caller,
+                impairments,
+            } => {
                 self.impair(caller, impairments);
                 Ok(())
             }
@@ -145,7 +167,9 @@ impl World {
         conference: usize,
         how: How,
     ) -> Result<(), CodecError> {
-        let Some(id) = self.conferences.get(conference).copied() else { return Ok(()) };
+        let Some(id) = self.conferences.get(conference).copied() else {
+            return Ok(());
+        };
         let scripts = match how {
             How::Directly => None,
             How::ByScript { afterwards, .. } => Some((
@@ -171,7 +195,12 @@ impl World {
         on_arrival: Script,
     ) -> Result<(), CodecError> {
         let scripts = (on_arrival, Script::default());
-        self.arrive(caller, codec, Route::Application(application::application()), Some(scripts))
+        self.arrive(
+            caller,
+            codec,
+            Route::Application(application::application()),
+            Some(scripts),
+        )
     }
 
     /// A caller hangs up.
@@ -196,7 +225,12 @@ impl World {
         match self.on_the_line.get(&caller) {
             Some((call, _)) => {
                 let (call, change) = (*call, CallChange::Completed);
-                self.feed(Input::UpdateCall { account: ACCOUNT, call, change }).map(|_| ())
+                self.feed(Input::UpdateCall {
+                    account: ACCOUNT,
+                    call,
+                    change,
+                })
+                .map(|_| ())
             }
             None => Ok(()),
         }
@@ -236,9 +270,17 @@ impl World {
         self.studio.caller(slot)
     }
 
+    /// The name of a conference.
+    pub fn conference(&self, number: usize) -> Option<ConferenceId> {
+        self.conferences.get(number).copied()
+    }
+
     /// The status of every conference, as it was last committed.
     pub fn statuses(&self) -> Vec<ConferenceStatus> {
-        self.conferences.iter().filter_map(|id| self.statuses.get(id).copied()).collect()
+        self.conferences
+            .iter()
+            .filter_map(|id| self.statuses.get(id).copied())
+            .collect()
     }
 
     /// What applications were told, stream by stream.
@@ -248,7 +290,10 @@ impl World {
 
     /// Every beep, and when it began.
     pub fn beeps(&self) -> Vec<(Timestamp, Beep)> {
-        self.beeps.iter().map(|(at, _, beep)| (*at, *beep)).collect()
+        self.beeps
+            .iter()
+            .map(|(at, _, beep)| (*at, *beep))
+            .collect()
     }
 
     /// What was logged.
@@ -287,8 +332,15 @@ impl World {
             self.application.prepare(call, on_arrival, on_leaving);
         }
         let mouth = Mouth::Voice(Voice::of_caller(caller));
-        let setup = CallerSetup { call, number: caller as u16, codec, mouth };
-        let Some(slot) = self.studio.dial(setup)? else { return Ok(()) };
+        let setup = CallerSetup {
+            call,
+            number: caller as u16,
+            codec,
+            mouth,
+        };
+        let Some(slot) = self.studio.dial(setup)? else {
+            return Ok(());
+        };
         self.on_the_line.insert(caller, (call, slot));
         let input = Input::CallArrived {
             call,
@@ -306,16 +358,31 @@ impl World {
     fn change(&mut self, caller: usize, change: ParticipantChange) -> Result<(), CodecError> {
         match self.participant(caller) {
             Some((call, conference)) => self
-                .feed(Input::UpdateParticipant { account: ACCOUNT, conference, call, change })
+                .feed(Input::UpdateParticipant {
+                    account: ACCOUNT,
+                    conference,
+                    call,
+                    change,
+                })
                 .map(|_| ()),
             None => Ok(()),
         }
     }
 
     fn request(&mut self, conference: usize, status: RequestedStatus) -> Result<(), CodecError> {
-        let Some(conference) = self.conferences.get(conference).copied() else { return Ok(()) };
-        let change = ConferenceChange { status: Some(status), ..ConferenceChange::default() };
-        self.feed(Input::UpdateConference { account: ACCOUNT, conference, change }).map(|_| ())
+        let Some(conference) = self.conferences.get(conference).copied() else {
+            return Ok(());
+        };
+        let change = ConferenceChange {
+            status: Some(status),
+            ..ConferenceChange::default()
+        };
+        self.feed(Input::UpdateConference {
+            account: ACCOUNT,
+            conference,
+            change,
+        })
+        .map(|_| ())
     }
 
     fn participant(&self, caller: usize) -> Option<(CallId, ConferenceId)> {
@@ -354,14 +421,20 @@ impl World {
                 });
             }
             Effect::Media(command) => return self.sound(command),
-            Effect::Signal { call, signal: Signal::Answer } => {
+            Effect::Signal {
+                call,
+                signal: Signal::Answer,
+            } => {
                 if let Some(slot) = self.slot_of(call) {
                     self.studio.handle(EngineCommand::Answered { slot });
                 }
                 self.consequences.push_back(Input::CallConfirmed { call });
             }
             // The leg is closed by a command of its own.
-            Effect::Signal { signal: Signal::Reject(_) | Signal::HangUp, .. } => {}
+            Effect::Signal {
+                signal: Signal::Reject(_) | Signal::HangUp,
+                ..
+            } => {}
             Effect::Log(entry) => self.log.push(entry),
         }
         Ok(())
@@ -385,16 +458,20 @@ impl World {
     }
 
     fn notify(&mut self, notification: &Notification) {
-        let Some(news) = News::of(&notification.webhook) else { return };
+        let Some(news) = News::of(&notification.webhook) else {
+            return;
+        };
         let position = |ids: &[ConferenceId], id| ids.iter().position(|known| *known == id);
         let about = match (notification.stream, news) {
             (Stream::Conference(id), News::RecordingReady) => {
                 position(&self.conferences, id).map(About::Recordings)
             }
             (Stream::Conference(id), _) => position(&self.conferences, id).map(About::Conference),
-            (Stream::Call(id), _) => {
-                self.calls.iter().position(|call| *call == id).map(About::Call)
-            }
+            (Stream::Call(id), _) => self
+                .calls
+                .iter()
+                .position(|call| *call == id)
+                .map(About::Call),
         };
         if let Some(about) = about {
             self.told.entry(about).or_default().push(news);

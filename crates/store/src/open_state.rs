@@ -5,7 +5,7 @@ use tutti_control_plane::{CallRecord, ConferenceRecord, ParticipantRecord, Recor
 /// What had not ended when the last process did, oldest first, of all accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OpenState {
-    /// Conferences that are not terminated.
+    /// Conferences that are not terminated, and those with a recording that is still open.
     pub conferences: Vec<ConferenceRecord>,
     pub participants: Vec<ParticipantRecord>,
     /// Calls to which something can still happen.

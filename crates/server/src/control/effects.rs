@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use tutti_control_plane::{Effect, Exchange, Fact, Input, LogEntry, LogLevel, Signal};
-use tutti_model::{
-    CallId, ConferenceId, MediaCommand, PromptId, PromptSource, Repeat,
-};
+use tutti_model::{CallId, ConferenceId, MediaCommand, PromptId, PromptSource, Repeat};
 use tutti_store::{LogLine, NewEvent};
 
 use super::handle::Message;
@@ -22,7 +20,11 @@ impl ControlLoop {
     /// Makes facts and events durable together, and then does the rest.
     pub(super) async fn carry_out(&mut self, effects: Vec<Effect>) {
         let now = self.workplace.clock.now();
-        let mut batch = Unsaved { facts: Vec::new(), events: Vec::new(), logs: Vec::new() };
+        let mut batch = Unsaved {
+            facts: Vec::new(),
+            events: Vec::new(),
+            logs: Vec::new(),
+        };
         let mut rest = Vec::new();
         for effect in effects {
             match effect {
@@ -31,7 +33,10 @@ impl ControlLoop {
                     batch.facts.push(fact);
                 }
                 Effect::Notify(notification) => batch.events.push(NewEvent {
-                    body: self.workplace.webhooks.body(&notification.webhook, notification.request),
+                    body: self
+                        .workplace
+                        .webhooks
+                        .body(&notification.webhook, notification.request),
                     account: notification.account,
                     stream: notification.stream,
                     request: notification.request,
@@ -40,7 +45,11 @@ impl ControlLoop {
                 }),
                 Effect::Log(entry) => {
                     log(&entry);
-                    batch.logs.push(LogLine { at: now, request: None, entry });
+                    batch.logs.push(LogLine {
+                        at: now,
+                        request: None,
+                        entry,
+                    });
                 }
                 Effect::Media(_) | Effect::Signal { .. } | Effect::Ask(_) => rest.push(effect),
             }
@@ -73,7 +82,9 @@ impl ControlLoop {
             }
             let mut streams: Vec<_> = batch.events.iter().map(|event| event.stream).collect();
             streams.dedup();
-            streams.into_iter().for_each(|stream| self.workplace.webhooks.wake(stream));
+            streams
+                .into_iter()
+                .for_each(|stream| self.workplace.webhooks.wake(stream));
             self.unsaved.pop_front();
         }
     }
@@ -99,7 +110,11 @@ impl ControlLoop {
         tokio::spawn(async move {
             let (call, number) = (exchange.call, exchange.exchange);
             let outcome = webhooks.ask(exchange).await;
-            let input = Input::ScriptArrived { call, exchange: number, outcome };
+            let input = Input::ScriptArrived {
+                call,
+                exchange: number,
+                outcome,
+            };
             let _ = messages.send(Message::Happened(Box::new(input))).await;
         });
     }
@@ -124,7 +139,11 @@ impl ControlLoop {
                 self.conference_accounts.remove(&conference);
                 director.close_conference(conference);
             }
-            MediaCommand::Join { conference, call, privileges } => {
+            MediaCommand::Join {
+                conference,
+                call,
+                privileges,
+            } => {
                 director.join(call, conference, privileges);
             }
             MediaCommand::Leave { call } => director.leave(call),
@@ -132,7 +151,10 @@ impl ControlLoop {
                 director.set_privileges(call, privileges);
             }
             MediaCommand::SetMixing { conference, on } => director.set_mixing(conference, on),
-            MediaCommand::PlayMusic { conference, wait_url } => {
+            MediaCommand::PlayMusic {
+                conference,
+                wait_url,
+            } => {
                 self.play_music(conference, wait_url);
             }
             MediaCommand::StopMusic { conference } => {
@@ -140,14 +162,26 @@ impl ControlLoop {
                 director.stop_music(conference);
             }
             MediaCommand::Beep { conference, beep } => director.beep(conference, beep),
-            MediaCommand::StartRecording { conference, recording } => {
+            MediaCommand::StartRecording {
+                conference,
+                recording,
+            } => {
                 director.start_recording(conference, recording);
             }
-            MediaCommand::StartTrack { call, recording, conference: _ } => {
+            MediaCommand::StartTrack {
+                call,
+                recording,
+                conference: _,
+            } => {
                 director.start_track(call, recording);
             }
             MediaCommand::StopRecording { recording } => director.stop_recording(recording),
-            MediaCommand::PlayPrompt { call, prompt, source, repeat } => {
+            MediaCommand::PlayPrompt {
+                call,
+                prompt,
+                source,
+                repeat,
+            } => {
                 self.play_prompt(call, prompt, source, repeat);
             }
             MediaCommand::StopPrompt { call, prompt } => director.stop_prompt(call, prompt),
@@ -166,12 +200,18 @@ impl ControlLoop {
         let sounds = std::sync::Arc::clone(&self.workplace.sounds);
         let account = self.conference_accounts.get(&conference).copied();
         let (Some(url), Some(account)) = (wait_url, account) else {
-            self.workplace.director.play_music(conference, sounds.built_in());
+            self.workplace
+                .director
+                .play_music(conference, sounds.built_in());
             return;
         };
         let messages = self.messages.clone();
         tokio::spawn(async move {
-            let ready = |sound| Message::MusicReady { conference, ticket, sound };
+            let ready = |sound| Message::MusicReady {
+                conference,
+                ticket,
+                sound,
+            };
             let fetching = sounds.fetch(account, &url, Purpose::WaitMusic);
             tokio::pin!(fetching);
             let sound = match tokio::time::timeout(MUSIC_PATIENCE, &mut fetching).await {
@@ -191,12 +231,21 @@ impl ControlLoop {
         });
     }
 
-    fn play_prompt(&mut self, call: CallId, prompt: PromptId, source: PromptSource, repeat: Repeat) {
+    fn play_prompt(
+        &mut self,
+        call: CallId,
+        prompt: PromptId,
+        source: PromptSource,
+        repeat: Repeat,
+    ) {
         let url = match source {
             PromptSource::Silence(length) => {
-                let samples = length.as_millis() as u64 * u64::from(tutti_media::SAMPLE_RATE_HZ) / 1_000;
+                let samples =
+                    length.as_millis() as u64 * u64::from(tutti_media::SAMPLE_RATE_HZ) / 1_000;
                 let audio = tutti_media::PromptAudio::Silence(samples);
-                self.workplace.director.play_prompt(call, prompt, audio, repeat);
+                self.workplace
+                    .director
+                    .play_prompt(call, prompt, audio, repeat);
                 return;
             }
             PromptSource::Url(url) => Ok(url),
@@ -205,21 +254,36 @@ impl ControlLoop {
             }
         };
         let account = self.call_accounts.get(&call).copied();
-        let (messages, sounds) =
-            (self.messages.clone(), std::sync::Arc::clone(&self.workplace.sounds));
+        let (messages, sounds) = (
+            self.messages.clone(),
+            std::sync::Arc::clone(&self.workplace.sounds),
+        );
         tokio::spawn(async move {
             let sound = match (url, account) {
                 (Ok(url), Some(account)) => sounds.fetch(account, &url, Purpose::Prompt).await,
                 (Ok(_), None) => Err("the call has ended".to_owned()),
                 (Err(reason), _) => Err(reason),
             };
-            let _ = messages.send(Message::PromptReady { call, prompt, repeat, sound }).await;
+            let _ = messages
+                .send(Message::PromptReady {
+                    call,
+                    prompt,
+                    repeat,
+                    sound,
+                })
+                .await;
         });
     }
 }
 
 fn log(entry: &LogEntry) {
-    let LogEntry { account, call, conference, level, message } = entry;
+    let LogEntry {
+        account,
+        call,
+        conference,
+        level,
+        message,
+    } = entry;
     match level {
         LogLevel::Info => tracing::info!(%account, ?call, ?conference, "{message}"),
         LogLevel::Warning => tracing::warn!(%account, ?call, ?conference, "{message}"),

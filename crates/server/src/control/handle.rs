@@ -14,15 +14,27 @@ use super::routing::Routed;
 /// What reaches the control loop from tasks beside it.
 pub(super) enum Message {
     /// Somebody asks and waits for the answer.
-    Request { input: Box<Input>, reply: oneshot::Sender<Result<Reply, Refusal>> },
+    Request {
+        input: Box<Input>,
+        reply: oneshot::Sender<Result<Reply, Refusal>>,
+    },
     /// Something happened.
     Happened(Box<Input>),
     /// It is known where an incoming call leads.
     Routed { dialog: DialogId, routed: Routed },
     /// Wait music is there, or cannot be had.
-    MusicReady { conference: ConferenceId, ticket: u64, sound: Result<Audio, String> },
+    MusicReady {
+        conference: ConferenceId,
+        ticket: u64,
+        sound: Result<Audio, String>,
+    },
     /// A prompt is there, or cannot be had.
-    PromptReady { call: CallId, prompt: PromptId, repeat: Repeat, sound: Result<Audio, String> },
+    PromptReady {
+        call: CallId,
+        prompt: PromptId,
+        repeat: Repeat,
+        sound: Result<Audio, String>,
+    },
     /// No new calls from now on.
     Drain,
     /// Every call ends.
@@ -76,8 +88,10 @@ impl ControlView {
 
     pub(super) fn update(&self, plane: &ControlPlane, legs: usize) {
         self.calls.store(plane.call_count(), Ordering::Relaxed);
-        self.conferences.store(plane.conference_count(), Ordering::Relaxed);
-        self.participants.store(plane.participant_count(), Ordering::Relaxed);
+        self.conferences
+            .store(plane.conference_count(), Ordering::Relaxed);
+        self.participants
+            .store(plane.participant_count(), Ordering::Relaxed);
         self.legs.store(legs, Ordering::Relaxed);
         self.draining.store(plane.is_draining(), Ordering::Relaxed);
     }
@@ -101,7 +115,11 @@ impl ControlHandle {
     /// When the control plane refuses, or the bridge is stopping.
     pub async fn request(&self, input: Input) -> Result<Reply, ControlError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Message::Request { input: Box::new(input), reply }).await?;
+        self.send(Message::Request {
+            input: Box::new(input),
+            reply,
+        })
+        .await?;
         Ok(answer.await.map_err(|_| ControlError::Unavailable)??)
     }
 
@@ -126,6 +144,9 @@ impl ControlHandle {
     }
 
     pub(super) async fn send(&self, message: Message) -> Result<(), ControlError> {
-        self.messages.send(message).await.map_err(|_| ControlError::Unavailable)
+        self.messages
+            .send(message)
+            .await
+            .map_err(|_| ControlError::Unavailable)
     }
 }

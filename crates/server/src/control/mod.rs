@@ -16,15 +16,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tutti_control_plane::{ControlPlane, Effect, Input, Refusal, Reply};
 use tutti_media::Audio;
-use tutti_model::{
-    AccountId, CallId, CloseReason, ConferenceId, MediaEvent, PromptId, Repeat,
-};
+use tutti_model::{AccountId, CallId, CloseReason, ConferenceId, MediaEvent, PromptId, Repeat};
 use tutti_recording::RecorderEvent;
 use tutti_sip::{Endpoint, SipEvent};
 use tutti_store::Store;
 
-pub use handle::{ControlError, ControlHandle, ControlView};
 use handle::Message;
+pub use handle::{ControlError, ControlHandle, ControlView};
 use signalling::Signalling;
 
 use crate::clock::Clock;
@@ -64,7 +62,11 @@ pub fn start(
     let handle = ControlHandle::new(sender, Arc::clone(&view));
     let control_loop = ControlLoop {
         plane,
-        signalling: Signalling::new(workplace.sip.clone(), workplace.media_ip, workplace.direct_join),
+        signalling: Signalling::new(
+            workplace.sip.clone(),
+            workplace.media_ip,
+            workplace.direct_join,
+        ),
         workplace,
         messages: handle.clone(),
         unsaved: VecDeque::new(),
@@ -118,7 +120,8 @@ impl ControlLoop {
             let look = (!self.workplace.director.is_idle()).then_some(next_look);
             let wake = [deadline, look].into_iter().flatten().min();
             let sleep = tokio::time::sleep_until(
-                wake.unwrap_or_else(|| Instant::now() + Duration::from_secs(3_600)).into(),
+                wake.unwrap_or_else(|| Instant::now() + Duration::from_secs(3_600))
+                    .into(),
             );
             tokio::select! {
                 message = messages.recv() => match message {
@@ -138,7 +141,8 @@ impl ControlLoop {
             if deadline.is_some_and(|at| Instant::now() >= at) {
                 self.happen(Input::Timeout).await;
             }
-            self.view.update(&self.plane, self.workplace.director.leg_count());
+            self.view
+                .update(&self.plane, self.workplace.director.leg_count());
         }
     }
 
@@ -151,10 +155,19 @@ impl ControlLoop {
             }
             Message::Happened(input) => self.happen(*input).await,
             Message::Routed { dialog, routed } => self.routed(dialog, routed).await,
-            Message::MusicReady { conference, ticket, sound } => {
+            Message::MusicReady {
+                conference,
+                ticket,
+                sound,
+            } => {
                 self.music_ready(conference, ticket, sound).await;
             }
-            Message::PromptReady { call, prompt, repeat, sound } => {
+            Message::PromptReady {
+                call,
+                prompt,
+                repeat,
+                sound,
+            } => {
                 self.prompt_ready(call, prompt, repeat, sound).await;
             }
             Message::Drain => {
@@ -184,9 +197,15 @@ impl ControlLoop {
 
     async fn recorder_event(&mut self, event: RecorderEvent) {
         let event = match event {
-            RecorderEvent::Ready { recording, duration, size_bytes } => {
-                MediaEvent::RecordingReady { recording, duration, size_bytes }
-            }
+            RecorderEvent::Ready {
+                recording,
+                duration,
+                size_bytes,
+            } => MediaEvent::RecordingReady {
+                recording,
+                duration,
+                size_bytes,
+            },
             RecorderEvent::Failed { recording, failure } => {
                 MediaEvent::RecordingFailed { recording, failure }
             }
@@ -207,7 +226,8 @@ impl ControlLoop {
         match sound {
             Ok(audio) => self.workplace.director.play_music(conference, audio),
             Err(reason) => {
-                self.happen(Input::Media(MediaEvent::MusicFailed { conference, reason })).await;
+                self.happen(Input::Media(MediaEvent::MusicFailed { conference, reason }))
+                    .await;
             }
         }
     }
@@ -222,20 +242,36 @@ impl ControlLoop {
         match sound {
             Ok(audio) => {
                 let audio = tutti_media::PromptAudio::Sound(audio);
-                self.workplace.director.play_prompt(call, prompt, audio, repeat);
+                self.workplace
+                    .director
+                    .play_prompt(call, prompt, audio, repeat);
             }
             Err(reason) => {
                 let outcome = tutti_model::PromptOutcome::Failed(reason);
-                self.happen(Input::Media(MediaEvent::PromptFinished { call, prompt, outcome })).await;
+                self.happen(Input::Media(MediaEvent::PromptFinished {
+                    call,
+                    prompt,
+                    outcome,
+                }))
+                .await;
             }
         }
     }
 
     async fn hang_up_all(&mut self) {
-        let calls: Vec<_> = self.call_accounts.iter().map(|(&call, &account)| (call, account)).collect();
+        let calls: Vec<_> = self
+            .call_accounts
+            .iter()
+            .map(|(&call, &account)| (call, account))
+            .collect();
         for (call, account) in calls {
             let change = tutti_control_plane::CallChange::Completed;
-            self.happen(Input::UpdateCall { account, call, change }).await;
+            self.happen(Input::UpdateCall {
+                account,
+                call,
+                change,
+            })
+            .await;
         }
     }
 

@@ -6,7 +6,10 @@ use tutti_store::{Store, StoreError};
 
 /// Where an incoming call leads, if anywhere.
 pub(super) enum Routed {
-    To { account: AccountId, route: Route },
+    To {
+        account: AccountId,
+        route: Route,
+    },
     /// Nobody has this number.
     Nowhere,
     /// The store could not be asked.
@@ -17,7 +20,10 @@ pub(super) enum Routed {
 pub(super) async fn route(store: &Store, dialled: &str) -> Routed {
     match find_number(store, dialled).await {
         Ok(Some(number)) => match application_route(store, &number).await {
-            Ok(route) => Routed::To { account: number.account, route: Route::Application(route) },
+            Ok(route) => Routed::To {
+                account: number.account,
+                route: Route::Application(route),
+            },
             Err(error) => Routed::Unknown(error),
         },
         Ok(None) => Routed::Nowhere,
@@ -27,7 +33,8 @@ pub(super) async fn route(store: &Store, dialled: &str) -> Routed {
 
 async fn find_number(store: &Store, dialled: &str) -> Result<Option<NumberRecord>, StoreError> {
     let digits = dialled.strip_prefix('+').unwrap_or(dialled);
-    if digits.is_empty() || digits.len() > 15 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+    if digits.is_empty() || digits.len() > 15 || !digits.bytes().all(|digit| digit.is_ascii_digit())
+    {
         return Ok(None);
     }
     store.dialled_number(&format!("+{digits}")).await
@@ -44,7 +51,9 @@ async fn application_route(
     Ok(ApplicationRoute {
         number: number.id,
         application: application.as_ref().map(|application| application.id),
-        voice_url: application.as_ref().and_then(|application| application.voice_url.clone()),
+        voice_url: application
+            .as_ref()
+            .and_then(|application| application.voice_url.clone()),
         voice_fallback_url: application
             .as_ref()
             .and_then(|application| application.voice_fallback_url.clone()),

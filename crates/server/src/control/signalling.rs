@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tutti_control_plane::{Input, Refusal, Route};
 use tutti_model::{CallId, CloseReason, Codec, ConferenceId, MediaDescription};
 use tutti_sip::sdp::{self, LocalMedia};
-use tutti_sip::{DialogId, Endpoint, EndReason, SipEvent};
+use tutti_sip::{DialogId, EndReason, Endpoint, SipEvent};
 
 use super::ControlLoop;
 use super::handle::Message;
@@ -86,8 +86,21 @@ impl Signalling {
 impl ControlLoop {
     pub(super) async fn sip_event(&mut self, event: SipEvent) {
         match event {
-            SipEvent::Invite { dialog, from_user, request_user, source, offer, call_id_header: _, to_user: _ } => {
-                let arrival = Arrival { from: from_user, to: request_user, source, offer };
+            SipEvent::Invite {
+                dialog,
+                from_user,
+                request_user,
+                source,
+                offer,
+                call_id_header: _,
+                to_user: _,
+            } => {
+                let arrival = Arrival {
+                    from: from_user,
+                    to: request_user,
+                    source,
+                    offer,
+                };
                 self.invited(dialog, arrival).await;
             }
             SipEvent::Acknowledged { dialog, answer } => self.acknowledged(dialog, answer).await,
@@ -118,16 +131,20 @@ impl ControlLoop {
     async fn invited(&mut self, dialog: DialogId, arrival: Arrival) {
         if self.plane.is_draining() || !self.workplace.director.has_room() {
             let retry_after = [("Retry-After", "10")];
-            self.workplace.sip.reject(dialog, 503, "Service Unavailable", &retry_after).await;
+            self.workplace
+                .sip
+                .reject(dialog, 503, "Service Unavailable", &retry_after)
+                .await;
             return;
         }
         let dialled = arrival.to.clone();
         self.signalling.arrivals.insert(dialog, arrival);
         if let Ok(conference) = dialled.parse::<ConferenceId>() {
             let routed = match self.plane.account_of(conference) {
-                Some(account) if self.signalling.direct_join => {
-                    Routed::To { account, route: Route::Conference(conference) }
-                }
+                Some(account) if self.signalling.direct_join => Routed::To {
+                    account,
+                    route: Route::Conference(conference),
+                },
                 Some(_) | None => Routed::Nowhere,
             };
             self.routed(dialog, routed).await;
@@ -143,7 +160,9 @@ impl ControlLoop {
     /// Agrees on audio with a call that leads somewhere, and lets it arrive.
     pub(super) async fn routed(&mut self, dialog: DialogId, routed: Routed) {
         // Gone when the caller gave up meanwhile.
-        let Some(arrival) = self.signalling.arrivals.remove(&dialog) else { return };
+        let Some(arrival) = self.signalling.arrivals.remove(&dialog) else {
+            return;
+        };
         let sip = self.workplace.sip.clone();
         let (account, route) = match routed {
             Routed::To { account, route } => (account, route),
@@ -174,7 +193,9 @@ impl ControlLoop {
                 Ok(agreed) => Some(agreed),
                 Err(refusal) => {
                     tracing::info!(%refusal, "an offer is refused");
-                    return sip.reject(dialog, refusal.status(), "Not Acceptable Here", &[]).await;
+                    return sip
+                        .reject(dialog, refusal.status(), "Not Acceptable Here", &[])
+                        .await;
                 }
             },
         };
@@ -186,13 +207,29 @@ impl ControlLoop {
         let call = CallId::from_bytes(rand::random());
         let awaits_answer = description.is_none();
         self.signalling.calls.insert(dialog, call);
-        self.signalling.dialogs.insert(call, CallDialog { dialog, local, sdp, awaits_answer });
-        self.workplace.director.add_leg(call, leg, arrival.source.ip(), description);
+        self.signalling.dialogs.insert(
+            call,
+            CallDialog {
+                dialog,
+                local,
+                sdp,
+                awaits_answer,
+            },
+        );
+        self.workplace
+            .director
+            .add_leg(call, leg, arrival.source.ip(), description);
         let to = match route {
             Route::Application(_) if !arrival.to.starts_with('+') => format!("+{}", arrival.to),
             Route::Application(_) | Route::Conference(_) => arrival.to,
         };
-        let input = Input::CallArrived { call, account, from: arrival.from, to, route };
+        let input = Input::CallArrived {
+            call,
+            account,
+            from: arrival.from,
+            to,
+            route,
+        };
         if let Err(refusal) = self.handle(input).await {
             self.workplace.director.close_leg(call);
             self.signalling.forget(call);
@@ -202,12 +239,16 @@ impl ControlLoop {
     }
 
     async fn acknowledged(&mut self, dialog: DialogId, answer: Option<Bytes>) {
-        let Some(&call) = self.signalling.calls.get(&dialog) else { return };
+        let Some(&call) = self.signalling.calls.get(&dialog) else {
+            return;
+        };
         if let Some(known) = self.signalling.dialogs.get_mut(&call)
             && known.awaits_answer
         {
             known.awaits_answer = false;
-            let described = answer.as_deref().map(|answer| sdp::accept_answer(answer, &known.local));
+            let described = answer
+                .as_deref()
+                .map(|answer| sdp::accept_answer(answer, &known.local));
             match described {
                 Some(Ok(description)) => self.workplace.director.describe_leg(call, description),
                 Some(Err(_)) | None => {
@@ -285,6 +326,8 @@ fn refusal_status(refusal: Refusal) -> (u16, &'static str) {
         }
         Refusal::ConferenceTerminated => (410, "Gone"),
         Refusal::ConferenceFull => (486, "Busy Here"),
-        Refusal::TooManyConferences | Refusal::BridgeFull | Refusal::Draining => (503, "Service Unavailable"),
+        Refusal::TooManyConferences | Refusal::BridgeFull | Refusal::Draining => {
+            (503, "Service Unavailable")
+        }
     }
 }

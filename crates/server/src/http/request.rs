@@ -68,15 +68,18 @@ impl<S: Send + Sync> FromRequest<S> for Members {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Members, Failure> {
-        let body =
-            Bytes::from_request(request, state)
-                .await
-                .map_err(|rejection| match rejection.status() {
-                    StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLong {
-                        limit_bytes: BODY_BYTES,
-                    },
-                    _ => ApiError::BodyIncomplete,
-                })?;
+        let arriving = Bytes::from_request(request, state);
+        let arrived = tokio::time::timeout(BODY_PATIENCE, arriving).await;
+        let body = match arrived {
+            Ok(Ok(body)) => body,
+            Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                return Err(ApiError::BodyTooLong {
+                    limit_bytes: BODY_BYTES,
+                }
+                .into());
+            }
+            Ok(Err(_)) | Err(_) => return Err(ApiError::BodyIncomplete.into()),
+        };
         Ok(Members(members(&body)?))
     }
 }

@@ -43,7 +43,11 @@ pub struct LegOffer {
 /// Where a leg is.
 enum LegPlace {
     /// Nothing is agreed yet (an INVITE without an offer): it waits with what was asked of it.
-    Unbuilt { sockets: UdpLeg, signalling: IpAddr, waiting: Vec<LegCommand> },
+    Unbuilt {
+        sockets: UdpLeg,
+        signalling: IpAddr,
+        waiting: Vec<LegCommand>,
+    },
     /// On a thread.
     Seated { thread: usize, slot: LegSlot },
     /// On its way to another thread, with what was asked of it meanwhile.
@@ -67,8 +71,14 @@ struct ConferenceEntry {
 /// What can be asked of a leg, wherever it is.
 enum LegCommand {
     Answered,
-    Reconfigure { description: MediaDescription, media: Option<Box<LegMedia>> },
-    Join { conference: ConferenceId, privileges: Privileges },
+    Reconfigure {
+        description: MediaDescription,
+        media: Option<Box<LegMedia>>,
+    },
+    Join {
+        conference: ConferenceId,
+        privileges: Privileges,
+    },
     Leave,
     SetPrivileges(Privileges),
     StartTrack(RecordingTap),
@@ -149,7 +159,10 @@ impl Director {
 
     /// What each media thread did so far.
     pub fn counters(&self) -> Vec<Arc<ThreadCounters>> {
-        self.lanes.iter().map(|lane| Arc::clone(&lane.handle.counters)).collect()
+        self.lanes
+            .iter()
+            .map(|lane| Arc::clone(&lane.handle.counters))
+            .collect()
     }
 
     /// Binds a leg's sockets, so that an answer or an offer can name its port.
@@ -170,7 +183,11 @@ impl Director {
         description: Option<MediaDescription>,
     ) {
         let entry = LegEntry {
-            place: LegPlace::Unbuilt { sockets: offer.sockets, signalling, waiting: Vec::new() },
+            place: LegPlace::Unbuilt {
+                sockets: offer.sockets,
+                signalling,
+                waiting: Vec::new(),
+            },
             description: None,
             tracks: Vec::new(),
         };
@@ -182,7 +199,9 @@ impl Director {
 
     /// Builds a leg whose audio has been agreed, or changes one that is there.
     pub fn describe_leg(&mut self, call: CallId, description: MediaDescription) {
-        let Some(entry) = self.legs.get_mut(&call) else { return };
+        let Some(entry) = self.legs.get_mut(&call) else {
+            return;
+        };
         let same_format = entry.description.as_ref().is_some_and(|known| {
             known.format == description.format
                 && known.payload_type == description.payload_type
@@ -210,10 +229,18 @@ impl Director {
             tracing::error!(%call, "no media thread has a place for another leg");
             return;
         };
-        let Some(entry) = self.legs.get_mut(&call) else { return };
-        let place = LegPlace::Moving { to: thread, waiting: Vec::new() };
-        let LegPlace::Unbuilt { sockets, signalling, waiting } =
-            std::mem::replace(&mut entry.place, place)
+        let Some(entry) = self.legs.get_mut(&call) else {
+            return;
+        };
+        let place = LegPlace::Moving {
+            to: thread,
+            waiting: Vec::new(),
+        };
+        let LegPlace::Unbuilt {
+            sockets,
+            signalling,
+            waiting,
+        } = std::mem::replace(&mut entry.place, place)
         else {
             return;
         };
@@ -243,9 +270,15 @@ impl Director {
             tracing::error!(%conference, "no media thread has a place for another conference");
             return;
         };
-        let Some(slot) = self.lanes[thread].free_conferences.pop() else { return };
-        let entry =
-            ConferenceEntry { thread, slot, classes: Vec::new(), recording: None };
+        let Some(slot) = self.lanes[thread].free_conferences.pop() else {
+            return;
+        };
+        let entry = ConferenceEntry {
+            thread,
+            slot,
+            classes: Vec::new(),
+            recording: None,
+        };
         self.conferences.insert(conference, entry);
         let conference = Box::new(Conference::new(conference));
         self.lanes[thread].send(EngineCommand::OpenConference { slot, conference });
@@ -260,7 +293,13 @@ impl Director {
 
     /// Bridges a leg into a conference.
     pub fn join(&mut self, call: CallId, conference: ConferenceId, privileges: Privileges) {
-        self.ask_leg(call, LegCommand::Join { conference, privileges });
+        self.ask_leg(
+            call,
+            LegCommand::Join {
+                conference,
+                privileges,
+            },
+        );
     }
 
     /// Takes a leg out of its conference.
@@ -275,27 +314,40 @@ impl Director {
 
     /// Lets participants hear each other, or not.
     pub fn set_mixing(&mut self, conference: ConferenceId, on: bool) {
-        self.ask_conference(conference, |slot| EngineCommand::SetMixing { conference: slot, on });
+        self.ask_conference(conference, |slot| EngineCommand::SetMixing {
+            conference: slot,
+            on,
+        });
     }
 
     /// Plays wait music.
     pub fn play_music(&mut self, conference: ConferenceId, audio: Audio) {
-        self.ask_conference(conference, |slot| EngineCommand::PlayMusic { conference: slot, audio });
+        self.ask_conference(conference, |slot| EngineCommand::PlayMusic {
+            conference: slot,
+            audio,
+        });
     }
 
     /// Ends wait music.
     pub fn stop_music(&mut self, conference: ConferenceId) {
-        self.ask_conference(conference, |slot| EngineCommand::StopMusic { conference: slot });
+        self.ask_conference(conference, |slot| EngineCommand::StopMusic {
+            conference: slot,
+        });
     }
 
     /// Plays a beep.
     pub fn beep(&mut self, conference: ConferenceId, beep: Beep) {
-        self.ask_conference(conference, |slot| EngineCommand::Beep { conference: slot, beep });
+        self.ask_conference(conference, |slot| EngineCommand::Beep {
+            conference: slot,
+            beep,
+        });
     }
 
     /// Records a conference's mix.
     pub fn start_recording(&mut self, conference: ConferenceId, recording: RecordingId) {
-        let Some(tap) = self.open_recording(recording) else { return };
+        let Some(tap) = self.open_recording(recording) else {
+            return;
+        };
         if let Some(entry) = self.conferences.get_mut(&conference) {
             entry.recording = Some(recording);
         }
@@ -307,7 +359,9 @@ impl Director {
 
     /// Records one participant's own audio.
     pub fn start_track(&mut self, call: CallId, recording: RecordingId) {
-        let Some(tap) = self.open_recording(recording) else { return };
+        let Some(tap) = self.open_recording(recording) else {
+            return;
+        };
         if let Some(entry) = self.legs.get_mut(&call) {
             entry.tracks.push(recording);
         }
@@ -360,7 +414,11 @@ impl Director {
                 match event {
                     EngineEvent::PromptFinished { call, prompt } => {
                         let outcome = PromptOutcome::Played;
-                        news.push(MediaEvent::PromptFinished { call, prompt, outcome });
+                        news.push(MediaEvent::PromptFinished {
+                            call,
+                            prompt,
+                            outcome,
+                        });
                     }
                     EngineEvent::DigitPressed { call, digit } => {
                         news.push(MediaEvent::DigitPressed { call, digit });
@@ -391,7 +449,9 @@ impl Director {
                     log_leg(&leg);
                     return;
                 }
-                let Some(entry) = self.legs.get_mut(&call) else { return };
+                let Some(entry) = self.legs.get_mut(&call) else {
+                    return;
+                };
                 if let LegPlace::Moving { to, waiting } = &mut entry.place {
                     let (to, waiting) = (*to, std::mem::take(waiting));
                     self.seat_leg(call, leg, to, waiting);
@@ -407,7 +467,13 @@ impl Director {
     }
 
     /// Gives a leg a place on a thread, and then all that was asked of it meanwhile.
-    fn seat_leg(&mut self, call: CallId, leg: Box<Leg<UdpLeg>>, to: usize, waiting: Vec<LegCommand>) {
+    fn seat_leg(
+        &mut self,
+        call: CallId,
+        leg: Box<Leg<UdpLeg>>,
+        to: usize,
+        waiting: Vec<LegCommand>,
+    ) {
         let Some(slot) = self.lanes[to].free_legs.pop() else {
             tracing::error!(%call, "a media thread has no place for a leg that moves there");
             return;
@@ -423,7 +489,9 @@ impl Director {
     }
 
     fn ask_leg(&mut self, call: CallId, command: LegCommand) {
-        let Some(entry) = self.legs.get_mut(&call) else { return };
+        let Some(entry) = self.legs.get_mut(&call) else {
+            return;
+        };
         let (thread, slot) = match &mut entry.place {
             LegPlace::Seated { thread, slot } => (*thread, *slot),
             LegPlace::Unbuilt { .. } if matches!(command, LegCommand::Close) => {
@@ -437,10 +505,15 @@ impl Director {
         };
         let command = match command {
             LegCommand::Answered => EngineCommand::Answered { slot },
-            LegCommand::Reconfigure { description, media } => {
-                EngineCommand::Reconfigure { slot, description, media }
-            }
-            LegCommand::Join { conference, privileges } => {
+            LegCommand::Reconfigure { description, media } => EngineCommand::Reconfigure {
+                slot,
+                description,
+                media,
+            },
+            LegCommand::Join {
+                conference,
+                privileges,
+            } => {
                 self.join_from(call, thread, slot, conference, privileges);
                 return;
             }
@@ -448,7 +521,10 @@ impl Director {
             LegCommand::SetPrivileges(privileges) => {
                 EngineCommand::SetPrivileges { slot, privileges }
             }
-            LegCommand::StartTrack(tap) => EngineCommand::StartTrack { slot, tap: Box::new(tap) },
+            LegCommand::StartTrack(tap) => EngineCommand::StartTrack {
+                slot,
+                tap: Box::new(tap),
+            },
             LegCommand::StopTrack => EngineCommand::StopTrack { slot },
             LegCommand::PlayPrompt(prompt) => EngineCommand::PlayPrompt { slot, prompt },
             LegCommand::StopPrompt(prompt) => EngineCommand::StopPrompt { slot, prompt },
@@ -470,11 +546,21 @@ impl Director {
         conference: ConferenceId,
         privileges: Privileges,
     ) {
-        let Some(target) = self.conferences.get_mut(&conference) else { return };
-        let Some(entry) = self.legs.get_mut(&call) else { return };
+        let Some(target) = self.conferences.get_mut(&conference) else {
+            return;
+        };
+        let Some(entry) = self.legs.get_mut(&call) else {
+            return;
+        };
         if target.thread != thread {
-            let waiting = vec![LegCommand::Join { conference, privileges }];
-            entry.place = LegPlace::Moving { to: target.thread, waiting };
+            let waiting = vec![LegCommand::Join {
+                conference,
+                privileges,
+            }];
+            entry.place = LegPlace::Moving {
+                to: target.thread,
+                waiting,
+            };
             self.lanes[thread].send(EngineCommand::RemoveLeg { slot });
             return;
         }
@@ -488,7 +574,12 @@ impl Director {
             Some(Box::new(MixClass::new(format, encoder)))
         });
         let conference = target.slot;
-        self.lanes[thread].send(EngineCommand::Join { slot, conference, privileges, class });
+        self.lanes[thread].send(EngineCommand::Join {
+            slot,
+            conference,
+            privileges,
+            class,
+        });
     }
 
     fn ask_conference(
@@ -506,7 +597,8 @@ impl Director {
             Ok(ring) => Some(RecordingTap::new(ring)),
             Err(error) => {
                 let failure = error.into_failure();
-                self.news.push(MediaEvent::RecordingFailed { recording, failure });
+                self.news
+                    .push(MediaEvent::RecordingFailed { recording, failure });
                 None
             }
         }
@@ -519,7 +611,10 @@ impl Director {
     }
 
     fn conferences_on(&self, thread: usize) -> usize {
-        self.conferences.values().filter(|entry| entry.thread == thread).count()
+        self.conferences
+            .values()
+            .filter(|entry| entry.thread == thread)
+            .count()
     }
 }
 

@@ -6,7 +6,7 @@ mod tap;
 mod thread;
 mod udp;
 
-pub use director::{Director, LegOffer, MediaSettings};
+pub use director::{Director, MediaSettings};
 pub use sound::{Purpose, Sounds};
 pub use thread::ThreadCounters;
-pub use udp::{PortPool, UdpLeg};
+pub use udp::PortPool;

@@ -61,7 +61,12 @@ impl Sounds {
     }
 
     /// Fetches and prepares a sound; the error is one sentence for the account's log.
-    pub async fn fetch(&self, account: AccountId, url: &str, purpose: Purpose) -> Result<Audio, String> {
+    pub async fn fetch(
+        &self,
+        account: AccountId,
+        url: &str,
+        purpose: Purpose,
+    ) -> Result<Audio, String> {
         let key = (account, url.to_owned(), purpose);
         if let Some(audio) = self.recall(&key) {
             return Ok(audio);
@@ -75,29 +80,49 @@ impl Sounds {
         let _account_permit = of_account.try_acquire().map_err(|_| busy())?;
         let _permit = self.fetches.try_acquire().map_err(|_| busy())?;
 
-        let body = self.egress.get_audio(url).await.map_err(|error| error.to_string())?;
+        let body = self
+            .egress
+            .get_audio(url)
+            .await
+            .map_err(|error| error.to_string())?;
         let level = match purpose {
             Purpose::Prompt => audio::Level::Prompt,
             Purpose::WaitMusic => audio::Level::WaitMusic,
         };
-        let audio = audio::prepare(body, level).await.map_err(|error| format!("{url}: {error}"))?;
+        let audio = audio::prepare(body, level)
+            .await
+            .map_err(|error| format!("{url}: {error}"))?;
         self.remember(key, &audio);
         Ok(audio)
     }
 
     fn recall(&self, key: &(AccountId, String, Purpose)) -> Option<Audio> {
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = remembered.get(key).filter(|known| known.until > Instant::now())?;
+        let remembered = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = remembered
+            .get(key)
+            .filter(|known| known.until > Instant::now())?;
         Some(Arc::clone(&known.audio))
     }
 
     fn remember(&self, key: (AccountId, String, Purpose), audio: &Audio) {
         let now = Instant::now();
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         remembered.retain(|_, known| known.until > now);
         let samples: usize = remembered.values().map(|known| known.audio.len()).sum();
         if samples + audio.len() <= REMEMBERED_SAMPLES {
-            remembered.insert(key, Remembered { audio: Arc::clone(audio), until: now + FRESH });
+            remembered.insert(
+                key,
+                Remembered {
+                    audio: Arc::clone(audio),
+                    until: now + FRESH,
+                },
+            );
         }
     }
 }

@@ -74,7 +74,13 @@ impl ThreadHandle {
         let thread = std::thread::Builder::new()
             .name(format!("media-{index}"))
             .spawn(move || media_thread.run())?;
-        Ok(ThreadHandle { commands, events, counters, stop, thread: Some(thread) })
+        Ok(ThreadHandle {
+            commands,
+            events,
+            counters,
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 
@@ -109,17 +115,28 @@ impl MediaThread {
             if lateness > TICK * CATCH_UP {
                 let skipped = lateness.as_millis() / TICK.as_millis();
                 deadline += TICK * u32::try_from(skipped).unwrap_or(u32::MAX);
-                self.counters.skipped_ticks.fetch_add(skipped as u64, Ordering::Relaxed);
+                self.counters
+                    .skipped_ticks
+                    .fetch_add(skipped as u64, Ordering::Relaxed);
             }
             self.tick();
             let busy = monotonic_now().saturating_sub(deadline + lateness);
-            self.counters.busy_nanos.fetch_add(busy.as_nanos() as u64, Ordering::Relaxed);
+            self.counters
+                .busy_nanos
+                .fetch_add(busy.as_nanos() as u64, Ordering::Relaxed);
             self.counters.ticks.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn tick(&mut self) {
-        let MediaThread { clock, engine, commands, events, counters, .. } = self;
+        let MediaThread {
+            clock,
+            engine,
+            commands,
+            events,
+            counters,
+            ..
+        } = self;
         let mut emit = |event| {
             if events.push(event).is_err() {
                 counters.lost_events.fetch_add(1, Ordering::Relaxed);

@@ -36,7 +36,12 @@ impl Transport for UdpLeg {
             return None;
         }
         let (len, from) = self.rtcp.recv_from(buffer).ok()?;
-        Some(Datagram { channel: Channel::Rtcp, len, from, arrived: self.clock.now() })
+        Some(Datagram {
+            channel: Channel::Rtcp,
+            len,
+            from,
+            arrived: self.clock.now(),
+        })
     }
 
     fn send(&mut self, channel: Channel, to: SocketAddr, datagram: &[u8]) {
@@ -57,13 +62,21 @@ impl UdpLeg {
         let fd = self.rtp.as_raw_fd();
         let message =
             recvmsg::<SockaddrStorage>(fd, &mut parts, Some(&mut self.control), flags).ok()?;
-        let from = message.address.and_then(|address| socket_address(&address))?;
+        let from = message
+            .address
+            .and_then(|address| socket_address(&address))?;
         let stamp = message.cmsgs().ok()?.find_map(|control| match control {
             ControlMessageOwned::ScmTimestampns(stamp) => Some(duration(stamp)),
             _ => None,
         });
-        let arrived = stamp.map_or_else(|| self.clock.now(), |stamp| self.clock.at_wall_time(stamp));
-        Some(Datagram { channel: Channel::Rtp, len: message.bytes, from, arrived })
+        let arrived =
+            stamp.map_or_else(|| self.clock.now(), |stamp| self.clock.at_wall_time(stamp));
+        Some(Datagram {
+            channel: Channel::Rtp,
+            len: message.bytes,
+            from,
+            arrived,
+        })
     }
 }
 
@@ -78,7 +91,12 @@ pub struct PortPool {
 impl PortPool {
     /// Gives out ports of one address.
     pub fn new(ip: IpAddr, range: PortRange, clock: Clock) -> PortPool {
-        PortPool { ip, range, next: range.first.next_multiple_of(2), clock }
+        PortPool {
+            ip,
+            range,
+            next: range.first.next_multiple_of(2),
+            clock,
+        }
     }
 
     /// Binds the next free pair of ports; the even one is for RTP.
@@ -90,7 +108,11 @@ impl PortPool {
         for _ in 0..pairs {
             let port = self.next;
             let wraps = u32::from(port) + 3 > u32::from(self.range.last);
-            self.next = if wraps { self.range.first.next_multiple_of(2) } else { port + 2 };
+            self.next = if wraps {
+                self.range.first.next_multiple_of(2)
+            } else {
+                port + 2
+            };
             if let Ok(leg) = self.bind_pair(port) {
                 return Ok((leg, port));
             }
@@ -105,7 +127,13 @@ impl PortPool {
         rtcp.set_nonblocking(true)?;
         setsockopt(&rtp, sockopt::ReceiveTimestampns, &true)?;
         let control = cmsg_space!(TimeSpec);
-        Ok(UdpLeg { rtp, rtcp, clock: self.clock, control, looks: 0 })
+        Ok(UdpLeg {
+            rtp,
+            rtcp,
+            clock: self.clock,
+            control,
+            looks: 0,
+        })
     }
 }
 

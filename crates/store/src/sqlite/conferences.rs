@@ -45,7 +45,10 @@ impl Sqlite {
 pub(super) async fn open(
     connection: &mut SqliteConnection,
 ) -> Result<Vec<ConferenceRecord>, StoreError> {
-    everything(connection, &CONFERENCES, "status <> 'terminated'").await
+    // A terminated conference is still owed the news of a recording that is not complete.
+    const OPEN: &str = "status <> 'terminated' OR id IN \
+        (SELECT conference FROM recordings WHERE status = 'open')";
+    everything(connection, &CONFERENCES, OPEN).await
 }
 
 pub(super) async fn write(
