@@ -16,7 +16,10 @@ fn join_and_leave(criterion: &mut Criterion) {
             bencher.iter(|| {
                 effects.clear();
                 feed(&mut plane, arrival(0, conference), &mut effects);
-                let gone = Input::CallGone { call: call(0), reason: CloseReason::FarEndHangup };
+                let gone = Input::CallGone {
+                    call: call(0),
+                    reason: CloseReason::FarEndHangup,
+                };
                 feed(&mut plane, gone, &mut effects);
                 effects.len()
             });
@@ -27,14 +30,20 @@ fn join_and_leave(criterion: &mut Criterion) {
 /// A conference in which this many participants are already.
 fn conference_of(participants: u32) -> (ControlPlane, ConferenceId) {
     let mut random = Random::new(1);
-    let limits = Limits { participants_per_conference: 5_000, ..Limits::default() };
+    let limits = Limits {
+        participants_per_conference: 5_000,
+        ..Limits::default()
+    };
     let mut plane = ControlPlane::new(limits, Box::new(move || random.id()));
     let mut effects = Vec::new();
     let options = ConferenceOptions {
         status_callback_url: Some("http://app/conference".into()),
         ..ConferenceOptions::default()
     };
-    let create = Input::CreateConference { account: ACCOUNT, options };
+    let create = Input::CreateConference {
+        account: ACCOUNT,
+        options,
+    };
     let Reply::Conference(record) = feed(&mut plane, create, &mut effects) else {
         panic!("no conference");
     };

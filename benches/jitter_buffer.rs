@@ -43,11 +43,16 @@ impl Stream {
             telephone_event: None,
             remote_rtp: here,
             remote_rtcp: here,
-            flow: MediaFlow { send: true, receive: true },
+            flow: MediaFlow {
+                send: true,
+                receive: true,
+            },
         };
         let mut network = Network::new(Random::new(1));
         network.impair(impairments);
-        let Ok(receiver) = Receiver::new(&description) else { panic!("no receiver") };
+        let Ok(receiver) = Receiver::new(&description) else {
+            panic!("no receiver")
+        };
         Stream {
             now: START,
             codec,

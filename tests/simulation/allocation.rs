@@ -12,9 +12,7 @@ use tutti_media::{
     ConferenceSlot, EngineCommand, EngineEvent, Frame, LegSlot, Prompt, PromptAudio, Tap,
 };
 use tutti_model::{Beep, CallId, Codec, Privileges, PromptId, Repeat};
-use tutti_sim::{
-    CallerSetup, Impairments, Mouth, Random, Repertoire, SimTransport, Studio, Voice,
-};
+use tutti_sim::{CallerSetup, Impairments, Mouth, Random, Repertoire, SimTransport, Studio, Voice};
 
 use crate::stage::*;
 
@@ -40,8 +38,16 @@ fn a_busy_engine_allocates_nothing_in_a_thousand_ticks() {
         busy.studio.speak().unwrap();
         reset_violation_count();
         let mut commands = commands.into_iter();
-        assert_no_alloc(|| commands.by_ref().for_each(|command| busy.studio.handle(command)));
-        assert_eq!(violation_count(), 0, "a command allocates before tick {tick}");
+        assert_no_alloc(|| {
+            commands
+                .by_ref()
+                .for_each(|command| busy.studio.handle(command))
+        });
+        assert_eq!(
+            violation_count(),
+            0,
+            "a command allocates before tick {tick}"
+        );
         assert_no_alloc(|| busy.studio.mix());
         assert_eq!(violation_count(), 0, "tick {tick} allocates");
         drop(commands);
@@ -92,8 +98,13 @@ impl Busy {
             let codec = [Codec::Pcmu, Codec::Opus, Codec::Pcma][number % 3];
             let setup = busy.setup(codec);
             let slot = busy.studio.connect(setup).unwrap().unwrap();
-            let privileges = Privileges { talk: number < 12, listen: true };
-            busy.studio.join(slot, ConferenceSlot((number % 2) as u16), privileges).unwrap();
+            let privileges = Privileges {
+                talk: number < 12,
+                listen: true,
+            };
+            busy.studio
+                .join(slot, ConferenceSlot((number % 2) as u16), privileges)
+                .unwrap();
             busy.legs.push((slot, codec));
         }
         busy
@@ -103,7 +114,13 @@ impl Busy {
         self.calls += 1;
         let call = CallId::from_bytes([self.calls; 20]);
         let mouth = Mouth::Voice(Voice::of_caller(usize::from(self.calls)));
-        CallerSetup { call, number: u16::from(self.calls), codec, mouth }
+        CallerSetup {
+            call,
+            number: u16::from(self.calls),
+            codec,
+            fec: self.calls.is_multiple_of(2),
+            mouth,
+        }
     }
 
     /// What the engine is asked before a tick, built where it may allocate.
@@ -113,15 +130,36 @@ impl Busy {
         let conference = ConferenceSlot(self.random.below(3) as u16);
         let sound = Voice::PROMPT.second();
         match tick % 23 {
-            0 => commands.push(EngineCommand::SetPrivileges { slot, privileges: self.privileges() }),
+            0 => commands.push(EngineCommand::SetPrivileges {
+                slot,
+                privileges: self.privileges(),
+            }),
             2 => {
-                let class = Some(self.studio.class(tutti_model::Format::plain(codec)).unwrap());
+                let class = Some(
+                    self.studio
+                        .class(tutti_model::Format::plain(codec))
+                        .unwrap(),
+                );
                 let privileges = self.privileges();
-                commands.push(EngineCommand::Join { slot, conference, privileges, class });
+                commands.push(EngineCommand::Join {
+                    slot,
+                    conference,
+                    privileges,
+                    class,
+                });
             }
-            4 => commands.push(EngineCommand::Beep { conference, beep: Beep::Entry }),
-            5 => commands.push(EngineCommand::Beep { conference, beep: Beep::Exit }),
-            6 => commands.push(EngineCommand::PlayMusic { conference, audio: sound }),
+            4 => commands.push(EngineCommand::Beep {
+                conference,
+                beep: Beep::Entry,
+            }),
+            5 => commands.push(EngineCommand::Beep {
+                conference,
+                beep: Beep::Exit,
+            }),
+            6 => commands.push(EngineCommand::PlayMusic {
+                conference,
+                audio: sound,
+            }),
             8 => commands.push(EngineCommand::StopMusic { conference }),
             9 => {
                 let prompt = PromptId(tick as u64);
@@ -140,11 +178,18 @@ impl Busy {
             }
             15 => commands.push(EngineCommand::StopTrack { slot }),
             16 => commands.push(EngineCommand::StopRecording { conference }),
-            17 => commands.push(EngineCommand::SetMixing { conference, on: true }),
+            17 => commands.push(EngineCommand::SetMixing {
+                conference,
+                on: true,
+            }),
             18 => {
                 let description = self.studio.caller(slot).unwrap().description();
                 let media = Some(Box::new(self.studio.media(description.clone()).unwrap()));
-                commands.push(EngineCommand::Reconfigure { slot, description, media });
+                commands.push(EngineCommand::Reconfigure {
+                    slot,
+                    description,
+                    media,
+                });
             }
             19 if self.calls < 200 => commands.extend(self.replace(slot, codec)),
             _ => {}
@@ -157,19 +202,31 @@ impl Busy {
         let setup = self.setup(codec);
         let (caller, leg) = self.studio.prepare(setup).unwrap();
         self.studio.admit(slot, caller);
-        let class = Some(self.studio.class(tutti_model::Format::plain(codec)).unwrap());
+        let class = Some(
+            self.studio
+                .class(tutti_model::Format::plain(codec))
+                .unwrap(),
+        );
         let conference = ConferenceSlot(0);
         let privileges = TALK_AND_LISTEN;
         [
             EngineCommand::RemoveLeg { slot },
             EngineCommand::AddLeg { slot, leg },
             EngineCommand::Answered { slot },
-            EngineCommand::Join { slot, conference, privileges, class },
+            EngineCommand::Join {
+                slot,
+                conference,
+                privileges,
+                class,
+            },
         ]
     }
 
     fn privileges(&mut self) -> Privileges {
-        Privileges { talk: self.random.chance(0.7), listen: self.random.chance(0.8) }
+        Privileges {
+            talk: self.random.chance(0.7),
+            listen: self.random.chance(0.8),
+        }
     }
 
     /// What callers and networks do before a tick.
@@ -183,7 +240,9 @@ impl Busy {
             jitter: Duration::from_millis(40),
             ..Impairments::NONE
         };
-        let Some(caller) = self.studio.callers().nth(chosen) else { return };
+        let Some(caller) = self.studio.callers().nth(chosen) else {
+            return;
+        };
         match tick % 7 {
             0 => caller.press((tick % 12) as u8),
             1 => caller.report(now),
@@ -202,7 +261,10 @@ impl Busy {
         assert!(self.recorded.load(Ordering::Relaxed) > 500);
         let counters = |slot: &LegSlot| *self.studio.leg(*slot).unwrap().receive_counters();
         let sum = |count: fn(tutti_media::ReceiveCounters) -> u64| -> u64 {
-            self.legs.iter().map(|(slot, _)| count(counters(slot))).sum()
+            self.legs
+                .iter()
+                .map(|(slot, _)| count(counters(slot)))
+                .sum()
         };
         assert!(sum(|leg| leg.lost) > 10);
         assert!(sum(|leg| leg.concealed_samples) > 0);

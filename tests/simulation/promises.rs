@@ -12,7 +12,10 @@ use tutti_sim::{
 
 use crate::stage::*;
 
-const QUIET: ConferencePlan = ConferencePlan { play_beep: PlayBeep::Never, record: false };
+const QUIET: ConferencePlan = ConferencePlan {
+    play_beep: PlayBeep::Never,
+    record: false,
+};
 
 const STARTER: How = How::ByScript {
     starts: true,
@@ -46,7 +49,14 @@ fn a_starter_ends_the_music_and_everybody_hears_everybody_else() {
     dial(&mut world, 1, 0, GUEST);
     dial(&mut world, 2, 0, STARTER);
     let heard = all_hear(&mut world);
-    assert_eq!(heard, [(0, voices(&[1, 2])), (1, voices(&[0, 2])), (2, voices(&[0, 1]))]);
+    assert_eq!(
+        heard,
+        [
+            (0, voices(&[1, 2])),
+            (1, voices(&[0, 2])),
+            (2, voices(&[0, 1]))
+        ]
+    );
     world.hang_up(2).unwrap();
     assert_eq!(all_hear(&mut world), [(0, voices(&[1])), (1, voices(&[0]))]);
 }
@@ -55,13 +65,41 @@ fn a_starter_ends_the_music_and_everybody_hears_everybody_else() {
 fn who_is_muted_hears_and_is_not_heard() {
     let mut world = world(&[QUIET]);
     (0..3).for_each(|caller| dial(&mut world, caller, 0, STARTER));
-    act(&mut world, Action::SetTalk { caller: 1, on: false });
+    act(
+        &mut world,
+        Action::SetTalk {
+            caller: 1,
+            on: false,
+        },
+    );
     let heard = all_hear(&mut world);
-    assert_eq!(heard, [(0, voices(&[2])), (1, voices(&[0, 2])), (2, voices(&[0]))]);
-    act(&mut world, Action::SetTalk { caller: 1, on: true });
-    act(&mut world, Action::SetListen { caller: 0, on: false });
+    assert_eq!(
+        heard,
+        [(0, voices(&[2])), (1, voices(&[0, 2])), (2, voices(&[0]))]
+    );
+    act(
+        &mut world,
+        Action::SetTalk {
+            caller: 1,
+            on: true,
+        },
+    );
+    act(
+        &mut world,
+        Action::SetListen {
+            caller: 0,
+            on: false,
+        },
+    );
     let heard = all_hear(&mut world);
-    assert_eq!(heard, [(0, Voices::NONE), (1, voices(&[0, 2])), (2, voices(&[0, 1]))]);
+    assert_eq!(
+        heard,
+        [
+            (0, Voices::NONE),
+            (1, voices(&[0, 2])),
+            (2, voices(&[0, 1]))
+        ]
+    );
 }
 
 #[test]
@@ -71,14 +109,22 @@ fn two_conferences_do_not_hear_each_other() {
         dial(&mut world, caller, conference, STARTER);
     }
     let heard = all_hear(&mut world);
-    let pairs = [(0, voices(&[1])), (1, voices(&[0])), (2, voices(&[3])), (3, voices(&[2]))];
+    let pairs = [
+        (0, voices(&[1])),
+        (1, voices(&[0])),
+        (2, voices(&[3])),
+        (3, voices(&[2])),
+    ];
     assert_eq!(heard, pairs);
 }
 
 #[test]
 fn codecs_hear_each_other() {
     let mut world = world(&[QUIET]);
-    for (caller, codec) in [Codec::Pcmu, Codec::Pcma, Codec::Opus].into_iter().enumerate() {
+    for (caller, codec) in [Codec::Pcmu, Codec::Pcma, Codec::Opus]
+        .into_iter()
+        .enumerate()
+    {
         world.dial(caller, codec, 0, STARTER).unwrap();
     }
     settle_and_listen(&mut world);
@@ -105,8 +151,12 @@ fn who_is_removed_waits_outside_in_silence_or_goes_elsewhere() {
     act(&mut world, Action::Remove { caller: 1 });
     act(&mut world, Action::Remove { caller: 3 });
     let heard = all_hear(&mut world);
-    let expected =
-        [(0, Voices::NONE), (1, Voices::NONE), (2, voices(&[3])), (3, voices(&[2]))];
+    let expected = [
+        (0, Voices::NONE),
+        (1, Voices::NONE),
+        (2, voices(&[3])),
+        (3, voices(&[2])),
+    ];
     assert_eq!(heard, expected);
 }
 
@@ -133,7 +183,10 @@ fn an_emptied_conference_begins_anew_and_a_terminated_one_does_not() {
         ConferenceStatus::Empty,
         ConferenceStatus::Terminated,
     ];
-    let news = statuses.map(|status| News::Status { status, recorded: false });
+    let news = statuses.map(|status| News::Status {
+        status,
+        recorded: false,
+    });
     assert_eq!(world.told()[&About::Conference(0)], news);
     let joined_left_ended = [
         News::Joined,
@@ -148,20 +201,29 @@ fn an_emptied_conference_begins_anew_and_a_terminated_one_does_not() {
 
 #[test]
 fn a_session_that_was_recorded_is_told_once_with_its_end() {
-    let mut world = world(&[ConferencePlan { play_beep: PlayBeep::Never, record: true }]);
+    let mut world = world(&[ConferencePlan {
+        play_beep: PlayBeep::Never,
+        record: true,
+    }]);
     dial(&mut world, 0, 0, STARTER);
     dial(&mut world, 1, 0, STARTER);
     world.ticks(20).unwrap();
     world.hang_up(0).unwrap();
     world.hang_up(1).unwrap();
-    let last = News::Status { status: ConferenceStatus::Empty, recorded: true };
+    let last = News::Status {
+        status: ConferenceStatus::Empty,
+        recorded: true,
+    };
     assert_eq!(world.told()[&About::Conference(0)].last(), Some(&last));
     assert_eq!(world.told()[&About::Recordings(0)], [News::RecordingReady]);
 }
 
 #[test]
 fn everybody_who_listens_hears_the_beeps() {
-    let mut world = world(&[ConferencePlan { play_beep: PlayBeep::Always, record: false }]);
+    let mut world = world(&[ConferencePlan {
+        play_beep: PlayBeep::Always,
+        record: false,
+    }]);
     dial(&mut world, 0, 0, STARTER);
     world.ticks(60).unwrap();
     world.start_listening();
@@ -175,7 +237,11 @@ fn everybody_who_listens_hears_the_beeps() {
     };
     world.ticks(20).unwrap();
     for hz in ENTRY_TONES_HZ {
-        assert!(beep_db(&mut world, 0, hz) > -10.0, "{hz}: {}", beep_db(&mut world, 0, hz));
+        assert!(
+            beep_db(&mut world, 0, hz) > -10.0,
+            "{hz}: {}",
+            beep_db(&mut world, 0, hz)
+        );
     }
     dial(&mut world, 2, 0, deaf);
     world.ticks(40).unwrap();
@@ -196,7 +262,11 @@ fn a_script_speaks_before_it_bridges() {
     dial(&mut world, 0, 0, STARTER);
     let conference = world.conference(0).unwrap();
     let commands = vec![
-        Command::Say { text: "Welcome".into(), language: "en-US".into(), repeat: Repeat::Times(1) },
+        Command::Say {
+            text: "Welcome".into(),
+            language: "en-US".into(),
+            repeat: Repeat::Times(1),
+        },
         Command::AddToConference(AddToConference {
             conference,
             start_conf_on_enter: false,
@@ -210,7 +280,9 @@ fn a_script_speaks_before_it_bridges() {
             notification_url: None,
         }),
     ];
-    world.dial_script(1, Codec::Pcmu, Script { commands }).unwrap();
+    world
+        .dial_script(1, Codec::Pcmu, Script { commands })
+        .unwrap();
     let prompt = Voices::NONE.with(Voice::PROMPT);
     assert_eq!(all_hear(&mut world), [(0, Voices::NONE), (1, prompt)]);
     world.ticks(40).unwrap();
@@ -229,7 +301,11 @@ fn a_key_is_told_once_and_not_heard() {
     let digits: Vec<char> = studio.events().iter().filter_map(digit).collect();
     assert_eq!(digits, ['5']);
     for hz in [770.0, 1_336.0] {
-        assert!(level_db(&sound, 8_000, hz) < -24.0, "{hz}: {}", level_db(&sound, 8_000, hz));
+        assert!(
+            level_db(&sound, 8_000, hz) < -24.0,
+            "{hz}: {}",
+            level_db(&sound, 8_000, hz)
+        );
     }
 }
 
@@ -238,21 +314,47 @@ fn a_new_offer_keeps_both_directions() {
     let mut studio = studio();
     let mouth = || Mouth::Voice(Voice::of_caller(0));
     let caller = joined(&mut studio, Codec::Pcmu, mouth(), TALK_AND_LISTEN);
-    let other = joined(&mut studio, Codec::Pcmu, Mouth::Voice(Voice::of_caller(1)), TALK_AND_LISTEN);
-    assert_eq!(they_hear(&mut studio, &[caller, other]), [voices(&[1]), voices(&[0])]);
+    let other = joined(
+        &mut studio,
+        Codec::Pcmu,
+        Mouth::Voice(Voice::of_caller(1)),
+        TALK_AND_LISTEN,
+    );
+    assert_eq!(
+        they_hear(&mut studio, &[caller, other]),
+        [voices(&[1]), voices(&[0])]
+    );
 
     let description = studio.caller(caller).unwrap().description();
-    studio.handle(EngineCommand::Reconfigure { slot: caller, description, media: None });
+    studio.handle(EngineCommand::Reconfigure {
+        slot: caller,
+        description,
+        media: None,
+    });
     let (packets, _) = studio.caller(caller).unwrap().packets_and_gaps();
-    assert_eq!(they_hear(&mut studio, &[caller, other]), [voices(&[1]), voices(&[0])]);
+    assert_eq!(
+        they_hear(&mut studio, &[caller, other]),
+        [voices(&[1]), voices(&[0])]
+    );
     let (more, gaps) = studio.caller(caller).unwrap().packets_and_gaps();
     assert_eq!((more - packets, gaps), (36, 0), "not a packet is missing");
 
-    studio.caller(caller).unwrap().change_codec(Codec::Opus, mouth()).unwrap();
+    studio
+        .caller(caller)
+        .unwrap()
+        .change_codec(Codec::Opus, mouth())
+        .unwrap();
     let description = studio.caller(caller).unwrap().description();
     let media = Some(Box::new(studio.media(description.clone()).unwrap()));
-    studio.handle(EngineCommand::Reconfigure { slot: caller, description, media });
-    assert_eq!(they_hear(&mut studio, &[caller, other]), [voices(&[1]), voices(&[0])]);
+    studio.handle(EngineCommand::Reconfigure {
+        slot: caller,
+        description,
+        media,
+    });
+    assert_eq!(
+        they_hear(&mut studio, &[caller, other]),
+        [voices(&[1]), voices(&[0])]
+    );
 }
 
 #[test]
@@ -264,12 +366,26 @@ fn who_is_on_hold_is_sent_nothing_and_hears_again_afterwards() {
     studio.ticks(20).unwrap();
     let description = studio.caller(caller).unwrap().description();
     let mut held = description.clone();
-    held.flow = MediaFlow { send: false, receive: false };
-    studio.handle(EngineCommand::Reconfigure { slot: caller, description: held, media: None });
+    held.flow = MediaFlow {
+        send: false,
+        receive: false,
+    };
+    studio.handle(EngineCommand::Reconfigure {
+        slot: caller,
+        description: held,
+        media: None,
+    });
     let (packets, _) = studio.caller(caller).unwrap().packets_and_gaps();
     studio.ticks(100).unwrap();
-    assert_eq!(studio.caller(caller).unwrap().packets_and_gaps(), (packets, 0));
-    studio.handle(EngineCommand::Reconfigure { slot: caller, description, media: None });
+    assert_eq!(
+        studio.caller(caller).unwrap().packets_and_gaps(),
+        (packets, 0)
+    );
+    studio.handle(EngineCommand::Reconfigure {
+        slot: caller,
+        description,
+        media: None,
+    });
     assert_eq!(they_hear(&mut studio, &[caller]), [voices(&[1])]);
     assert_eq!(studio.caller(caller).unwrap().packets_and_gaps().1, 0);
 }
@@ -281,8 +397,18 @@ fn a_leg_that_moves_to_another_engine_loses_no_packet() {
     there.open(ConferenceSlot(0), true);
     let voice = Mouth::Voice(Voice::of_caller(0));
     let mover = joined(&mut here, Codec::Pcmu, voice, TALK_AND_LISTEN);
-    let left = joined(&mut here, Codec::Pcmu, Mouth::Voice(Voice::of_caller(1)), TALK_AND_LISTEN);
-    let found = joined(&mut there, Codec::Pcmu, Mouth::Voice(Voice::of_caller(2)), TALK_AND_LISTEN);
+    let left = joined(
+        &mut here,
+        Codec::Pcmu,
+        Mouth::Voice(Voice::of_caller(1)),
+        TALK_AND_LISTEN,
+    );
+    let found = joined(
+        &mut there,
+        Codec::Pcmu,
+        Mouth::Voice(Voice::of_caller(2)),
+        TALK_AND_LISTEN,
+    );
     for _ in 0..50 {
         here.tick().unwrap();
         there.tick().unwrap();
@@ -297,10 +423,20 @@ fn a_leg_that_moves_to_another_engine_loses_no_packet() {
         there.tick().unwrap();
     }
     assert_eq!(they_hear(&mut here, &[left]), [Voices::NONE]);
-    assert_eq!(they_hear(&mut there, &[slot, found]), [voices(&[2]), voices(&[0])]);
-    assert_eq!(there.caller(slot).unwrap().packets_and_gaps(), (50 + 50 + 36, 0));
+    assert_eq!(
+        they_hear(&mut there, &[slot, found]),
+        [voices(&[2]), voices(&[0])]
+    );
+    assert_eq!(
+        there.caller(slot).unwrap().packets_and_gaps(),
+        (50 + 50 + 36, 0)
+    );
     let counters = there.leg(slot).unwrap().receive_counters();
-    assert_eq!((counters.lost, counters.late, counters.discarded), (0, 0, 0), "{counters:?}");
+    assert_eq!(
+        (counters.lost, counters.late, counters.discarded),
+        (0, 0, 0),
+        "{counters:?}"
+    );
     assert_eq!(counters.concealed_samples, 0, "{counters:?}");
 }
 
@@ -326,7 +462,16 @@ fn all_hear(world: &mut World) -> Vec<(usize, Voices)> {
     let callers = world.callers();
     callers
         .into_iter()
-        .map(|caller| (caller, world.caller(caller).unwrap().voices(Clarity::Clear).unwrap()))
+        .map(|caller| {
+            (
+                caller,
+                world
+                    .caller(caller)
+                    .unwrap()
+                    .voices(Clarity::Clear)
+                    .unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -341,7 +486,13 @@ fn they_hear(studio: &mut Studio, callers: &[LegSlot]) -> Vec<Voices> {
     studio.ticks(20).unwrap();
     studio.callers().for_each(|caller| caller.start_listening());
     studio.ticks(16).unwrap();
-    let hears = |slot: &LegSlot| studio.caller(*slot).unwrap().voices(Clarity::Rough).unwrap();
+    let hears = |slot: &LegSlot| {
+        studio
+            .caller(*slot)
+            .unwrap()
+            .voices(Clarity::Rough)
+            .unwrap()
+    };
     callers.iter().map(hears).collect()
 }
 
@@ -360,7 +511,10 @@ fn digit<T>(event: &EngineEvent<T>) -> Option<char> {
 }
 
 fn voices(callers: &[usize]) -> Voices {
-    callers.iter().map(|caller| Voice::of_caller(*caller)).collect()
+    callers
+        .iter()
+        .map(|caller| Voice::of_caller(*caller))
+        .collect()
 }
 
 fn music() -> Voices {

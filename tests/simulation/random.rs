@@ -13,17 +13,32 @@ fn two_thousand_conferences_sound_as_the_rules_say() {
     let next = AtomicU64::new(0);
     let threads = thread::available_parallelism().map_or(2, usize::from);
     let mismatches: Vec<String> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| try_seeds(&next))).collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+        let workers: Vec<_> = (0..threads)
+            .map(|_| scope.spawn(|| try_seeds(&next)))
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap())
+            .collect()
     });
-    let shown = mismatches.iter().take(3).map(String::as_str).collect::<Vec<_>>();
-    assert!(mismatches.is_empty(), "{} mismatches:\n{}", mismatches.len(), shown.join("\n"));
+    let shown = mismatches
+        .iter()
+        .take(3)
+        .map(String::as_str)
+        .collect::<Vec<_>>();
+    assert!(
+        mismatches.is_empty(),
+        "{} mismatches:\n{}",
+        mismatches.len(),
+        shown.join("\n")
+    );
 }
 
 #[test]
 fn a_seed_sounds_the_same_every_time() {
     for seed in [0, 25, 101, 102, 103] {
-        let run = || check(seed, &Repertoire::default()).unwrap_or_else(|mismatch| panic!("{mismatch}"));
+        let run =
+            || check(seed, &Repertoire::default()).unwrap_or_else(|mismatch| panic!("{mismatch}"));
         let (first, second) = (run(), run());
         assert!(!first.is_empty());
         assert_eq!(first, second, "seed {seed}");

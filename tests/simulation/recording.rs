@@ -14,28 +14,56 @@ fn a_track_is_aligned_with_the_mixed_recording_to_the_sample() {
     joined(&mut studio, Codec::Pcmu, Mouth::Shut, LISTEN_ONLY);
     studio.ticks(20).unwrap();
     let ((mix_head, mix), (track_head, track)) = (tape(), tape());
-    studio.handle(EngineCommand::StartRecording { conference: CONFERENCE, tap: Box::new(mix_head) });
+    studio.handle(EngineCommand::StartRecording {
+        conference: CONFERENCE,
+        tap: Box::new(mix_head),
+    });
     studio.ticks(7).unwrap();
-    studio.handle(EngineCommand::StartTrack { slot: talker, tap: Box::new(track_head) });
+    studio.handle(EngineCommand::StartTrack {
+        slot: talker,
+        tap: Box::new(track_head),
+    });
     studio.ticks(20).unwrap();
     // A pause and a new beginning, so that there is an edge to be aligned.
     allow(&mut studio, talker, LISTEN_ONLY);
     studio.ticks(10).unwrap();
-    allow(&mut studio, talker, Privileges { talk: true, listen: true });
+    allow(
+        &mut studio,
+        talker,
+        Privileges {
+            talk: true,
+            listen: true,
+        },
+    );
     studio.ticks(20).unwrap();
 
     let (mix, track) = (mix.samples(), track.samples());
-    assert_eq!(mix.len(), 57 * FRAME_SAMPLES, "a recording is as long as the conference");
-    assert_eq!(track.len(), mix.len(), "a track that begins later is silent until then");
+    assert_eq!(
+        mix.len(),
+        57 * FRAME_SAMPLES,
+        "a recording is as long as the conference"
+    );
+    assert_eq!(
+        track.len(),
+        mix.len(),
+        "a track that begins later is silent until then"
+    );
     let compared = 10 * FRAME_SAMPLES..track.len() - 2 * FRAME_SAMPLES;
     let best = (-480_isize..=480).max_by(|a, b| {
         let alike = |lag: isize| -> f64 {
             let shifted = |at: usize| mix[at.checked_add_signed(lag).unwrap()];
-            compared.clone().map(|at| f64::from(track[at]) * f64::from(shifted(at))).sum()
+            compared
+                .clone()
+                .map(|at| f64::from(track[at]) * f64::from(shifted(at)))
+                .sum()
         };
         alike(*a).total_cmp(&alike(*b))
     });
-    assert_eq!(best, Some(0), "the mix is this many samples later than the track");
+    assert_eq!(
+        best,
+        Some(0),
+        "the mix is this many samples later than the track"
+    );
 }
 
 #[test]
@@ -49,10 +77,15 @@ fn a_recording_that_is_begun_anew_begins_at_its_start() {
             conference: CONFERENCE,
             tap: Box::new(mix_head),
         });
-        studio.handle(EngineCommand::StartTrack { slot: talker, tap: Box::new(track_head) });
+        studio.handle(EngineCommand::StartTrack {
+            slot: talker,
+            tap: Box::new(track_head),
+        });
         studio.ticks(30).unwrap();
         studio.handle(EngineCommand::StopTrack { slot: talker });
-        studio.handle(EngineCommand::StopRecording { conference: CONFERENCE });
+        studio.handle(EngineCommand::StopRecording {
+            conference: CONFERENCE,
+        });
         studio.ticks(30).unwrap();
         assert_eq!(mix.samples().len(), 30 * FRAME_SAMPLES);
         assert_eq!(track.samples().len(), 30 * FRAME_SAMPLES);

@@ -4,8 +4,14 @@ use tutti_media::{ConferenceSlot, EngineCommand, LegSlot};
 use tutti_model::{CallId, Codec, Privileges};
 use tutti_sim::{CallerSetup, Mouth, Random, Repertoire, Studio};
 
-pub(crate) const TALK_AND_LISTEN: Privileges = Privileges { talk: true, listen: true };
-pub(crate) const LISTEN_ONLY: Privileges = Privileges { talk: false, listen: true };
+pub(crate) const TALK_AND_LISTEN: Privileges = Privileges {
+    talk: true,
+    listen: true,
+};
+pub(crate) const LISTEN_ONLY: Privileges = Privileges {
+    talk: false,
+    listen: true,
+};
 
 /// The only conference of most tests.
 pub(crate) const CONFERENCE: ConferenceSlot = ConferenceSlot(0);
@@ -24,11 +30,21 @@ pub(crate) fn joined(studio: &mut Studio, codec: Codec, mouth: Mouth, may: Privi
     slot
 }
 
-/// A caller who is on the line and in no conference.
+/// A caller who is on the line and in no conference; Opus has in-band FEC.
 pub(crate) fn connected(studio: &mut Studio, codec: Codec, mouth: Mouth) -> LegSlot {
     let number = studio.callers().count() as u16;
     let call = CallId::from_bytes([number as u8; 20]);
-    studio.connect(CallerSetup { call, number, codec, mouth }).unwrap().unwrap()
+    let fec = codec == Codec::Opus;
+    studio
+        .connect(CallerSetup {
+            call,
+            number,
+            codec,
+            fec,
+            mouth,
+        })
+        .unwrap()
+        .unwrap()
 }
 
 /// Changes what a caller may do.
@@ -52,11 +68,16 @@ pub(crate) fn sharpest_bend(samples: &[f32]) -> f32 {
 
 /// The greatest distance from zero.
 pub(crate) fn peak(samples: &[f32]) -> f32 {
-    samples.iter().fold(0.0, |peak, sample| sample.abs().max(peak))
+    samples
+        .iter()
+        .fold(0.0, |peak, sample| sample.abs().max(peak))
 }
 
 /// The root mean square in dB relative to full scale.
 pub(crate) fn rms_db(samples: &[f32]) -> f32 {
-    let energy: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+    let energy: f64 = samples
+        .iter()
+        .map(|sample| f64::from(*sample).powi(2))
+        .sum();
     (10.0 * (energy / samples.len().max(1) as f64).max(1e-12).log10()) as f32
 }

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use tutti_loadgen::CallFailure;
 
 use crate::application::{Answer, Application, Webhook};
-use crate::bridge::Bridge;
+use crate::bridge::{ACCOUNT, API_KEY, Bridge};
 use crate::ear::Sound;
 use crate::guests::{Guest, Guests, MUSIC_HZ, voice_hz, wait_music};
 use crate::patience::until;
-use crate::rest::{Rest, text};
+use crate::rest::{Rest, http_client, text};
 use crate::tool::{run, tool};
 
 const NUMBER: &str = "+15550100100";
@@ -237,8 +237,10 @@ async fn recordings_are_right(
         .rfind(|webhook| webhook.is("conferenceStatus") && webhook.body["status"] == "empty")
         .unwrap();
     let mix_id = text(&emptied.body, "recordingId");
+    let url = text(&emptied.body, "recordingUrl");
     assert!(
-        text(&emptied.body, "recordingUrl").ends_with(&format!("/Recordings/{mix_id}/Download"))
+        url.ends_with(&format!("/Recordings/{mix_id}/Download")),
+        "{url}"
     );
     let seconds = emptied.body["recordingDurationSec"]
         .as_u64()
@@ -260,6 +262,13 @@ async fn recordings_are_right(
     })
     .await;
     let mix = download(rest, &mix_id).await;
+    let request = http_client().get(&url).basic_auth(ACCOUNT, Some(API_KEY));
+    let by_url = request.send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(
+        Sound::from_wav(&by_url).samples.len(),
+        mix.samples.len(),
+        "the URL is fit for use"
+    );
     assert!(
         (mix.seconds() - seconds as f32).abs() <= 1.0,
         "{} of {seconds} s",

@@ -25,6 +25,8 @@ pub struct MixClass {
     payload: [u8; MAX_PAYLOAD],
     /// The length of this tick's payload, once somebody has asked for it.
     encoded: Option<usize>,
+    /// The encoder has heard the tick before, so that this one goes on from it.
+    in_step: bool,
 }
 
 impl MixClass {
@@ -35,6 +37,7 @@ impl MixClass {
             encoder,
             payload: [0; MAX_PAYLOAD],
             encoded: None,
+            in_step: false,
         }
     }
 
@@ -42,11 +45,23 @@ impl MixClass {
         self.format
     }
 
+    /// Begins a tick: nobody has asked yet.
+    fn begin_tick(&mut self) {
+        self.in_step = self.encoded.is_some();
+        self.encoded = None;
+    }
+
     /// This tick's payload, encoded when the first listener asks.
-    fn payload(&mut self, mix: &Frame) -> &[u8] {
+    fn payload(&mut self, mix: &Frame, recent: &[Frame; RECENT_FRAMES]) -> &[u8] {
         let len = match self.encoded {
             Some(len) => len,
-            None => self.encoder.encode(mix, &mut self.payload).unwrap_or(0),
+            None => {
+                // Whoever asks after a pause comes from an encoder that went on meanwhile.
+                if !self.in_step {
+                    self.encoder.prime(recent.iter());
+                }
+                self.encoder.encode(mix, &mut self.payload).unwrap_or(0)
+            }
         };
         self.encoded = Some(len);
         self.payload.get(..len).unwrap_or_default()
@@ -182,7 +197,7 @@ impl Conference {
         self.sum = self.tail;
         self.tail.fill(0.0);
         for class in self.classes.iter_mut().flatten() {
-            class.encoded = None;
+            class.begin_tick();
         }
     }
 
@@ -247,12 +262,17 @@ impl Conference {
 
     /// This tick's payload of a format, if the format is shared.
     pub(crate) fn class_payload(&mut self, format: Format) -> Option<&[u8]> {
-        let Conference { classes, mix, .. } = self;
+        let Conference {
+            classes,
+            mix,
+            recent,
+            ..
+        } = self;
         let class = classes
             .iter_mut()
             .flatten()
             .find(|class| class.format() == format)?;
-        Some(class.payload(mix))
+        Some(class.payload(mix, recent))
     }
 }
 

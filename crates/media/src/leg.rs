@@ -11,7 +11,7 @@ use crate::codec::{CodecError, Encoder, EncoderSettings};
 use crate::conference::{Conference, MAX_PAYLOAD};
 use crate::frame::{FRAME_SAMPLES, Frame, rms};
 use crate::latch::Latch;
-use crate::limiter::Limiter;
+use crate::limiter::{LOOK_AHEAD_SAMPLES, Limiter};
 use crate::prompt::Prompt;
 use crate::ramp::Ramp;
 use crate::receiver::{Pulled, ReceiveCounters, Receiver};
@@ -87,6 +87,25 @@ enum Outbound {
     Private { minus: bool },
 }
 
+/// A recording of a leg's own voice, as late as the limiter makes the mix.
+struct Track {
+    tap: Box<dyn Tap>,
+    /// What comes first in the next frame.
+    held: [f32; LOOK_AHEAD_SAMPLES],
+}
+
+impl Track {
+    fn push(&mut self, position: u64, own: &Frame) {
+        let mut late = [0.0; FRAME_SAMPLES];
+        let (first, rest) = late.split_at_mut(LOOK_AHEAD_SAMPLES);
+        let (now, next) = own.split_at(rest.len());
+        first.copy_from_slice(&self.held);
+        rest.copy_from_slice(now);
+        self.held.copy_from_slice(next);
+        self.tap.push(position, &late);
+    }
+}
+
 /// A packet source's misdeeds, counted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LegCounters {
@@ -115,7 +134,7 @@ pub struct Leg<T> {
     outbound: Outbound,
     limiter: Limiter,
     prompt: Option<Prompt>,
-    track: Option<Box<dyn Tap>>,
+    track: Option<Track>,
     answered: Option<Timestamp>,
     silence_reported: bool,
     counters: LegCounters,
@@ -232,11 +251,13 @@ impl<T: Transport> Leg<T> {
     }
 
     pub(crate) fn start_track(&mut self, tap: Box<dyn Tap>) -> Option<Box<dyn Tap>> {
-        self.track.replace(tap)
+        let held = [0.0; LOOK_AHEAD_SAMPLES];
+        let replaced = self.track.replace(Track { tap, held });
+        replaced.map(|track| track.tap)
     }
 
     pub(crate) fn stop_track(&mut self) -> Option<Box<dyn Tap>> {
-        self.track.take()
+        self.track.take().map(|track| track.tap)
     }
 
     /// Takes what arrived since the last tick.

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::control::{self, ControlHandle, Workplace};
 use crate::egress::{self, Egress};
 use crate::http;
+use crate::listener::{self, ConnectionLimits};
 use crate::media::{Director, MediaSettings, PortPool, Sounds};
 use crate::metrics;
 use crate::webhooks::Webhooks;
@@ -175,6 +176,10 @@ impl Bridge {
         let control = control::start(workplace, plane, effects, sip_events, recorder_events);
         webhooks.wake_pending().await;
 
+        let connections = ConnectionLimits {
+            per_source: config.limits.connections_per_source,
+            in_all: config.limits.connections,
+        };
         let api = http::Api {
             store: store.clone(),
             control: control.clone(),
@@ -182,13 +187,11 @@ impl Bridge {
             recordings_dir: config.storage.recordings.clone(),
             requests_per_second_per_account: config.limits.requests_per_second_per_account,
         };
-        serve(http_listener, http::router(api));
-        let metrics = metrics_listener.map(|listener| {
-            let address = local_address(&listener);
-            serve(
-                listener,
-                metrics::router(control.clone(), sip.clone(), media_counters),
-            );
+        listener::serve(http_listener, http::router(api), connections);
+        let metrics = metrics_listener.map(|socket| {
+            let address = local_address(&socket);
+            let page = metrics::router(control.clone(), sip.clone(), media_counters);
+            listener::serve(socket, page, connections);
             address
         });
         Ok(Bridge {
@@ -302,13 +305,4 @@ fn local_address(listener: &TcpListener) -> SocketAddr {
     listener
         .local_addr()
         .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)))
-}
-
-fn serve(listener: TcpListener, router: axum::Router) {
-    tokio::spawn(async move {
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        if let Err(error) = axum::serve(listener, service).await {
-            tracing::error!(%error, "a listener ended");
-        }
-    });
 }

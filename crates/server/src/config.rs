@@ -123,6 +123,9 @@ pub struct Limits {
     pub dialogs_per_second_per_source: u32,
     pub dialogs_per_second: u32,
     pub requests_per_second_per_account: u32,
+    /// Open HTTP connections, from one source and from all.
+    pub connections_per_source: u32,
+    pub connections: u32,
 }
 
 impl Default for Http {
@@ -186,6 +189,8 @@ impl Default for Limits {
             dialogs_per_second_per_source: 20,
             dialogs_per_second: 300,
             requests_per_second_per_account: 100,
+            connections_per_source: 100,
+            connections: 10_000,
         }
     }
 }

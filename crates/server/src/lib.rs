@@ -14,6 +14,7 @@ pub mod config;
 mod control;
 pub mod egress;
 pub mod http;
+mod listener;
 mod media;
 mod metrics;
 mod webhooks;

@@ -30,6 +30,8 @@ pub struct CallerSetup {
     /// Tells the caller's address from others.
     pub number: u16,
     pub codec: Codec,
+    /// Both sides repair losses with in-band FEC, where the codec can.
+    pub fec: bool,
     pub mouth: Mouth,
 }
 
@@ -57,6 +59,7 @@ pub struct Caller {
     call: CallId,
     number: u16,
     codec: Codec,
+    fec: bool,
     repertoire: Repertoire,
     saying: Saying,
     stream: RtpStream,
@@ -90,6 +93,7 @@ impl Caller {
             call,
             number,
             codec,
+            fec,
             mouth,
         } = setup;
         let drawn = random.bits();
@@ -104,8 +108,9 @@ impl Caller {
             call,
             number,
             codec,
+            fec,
             repertoire: repertoire.clone(),
-            saying: saying(mouth, codec)?,
+            saying: saying(mouth, &format(codec, fec))?,
             stream,
             uplink: Network::new(random.fork()),
             line,
@@ -130,7 +135,7 @@ impl Caller {
     pub fn description(&self) -> MediaDescription {
         let remote = self.address();
         MediaDescription {
-            format: Format::plain(self.codec),
+            format: format(self.codec, self.fec),
             payload_type: payload_type(self.codec),
             telephone_event: Some(TELEPHONE_EVENT),
             remote_rtp: remote,
@@ -153,7 +158,7 @@ impl Caller {
     /// # Errors
     /// When an encoder cannot be set up.
     pub fn say(&mut self, mouth: Mouth) -> Result<(), CodecError> {
-        self.saying = saying(mouth, self.codec)?;
+        self.saying = saying(mouth, &format(self.codec, self.fec))?;
         Ok(())
     }
 
@@ -283,11 +288,18 @@ impl Caller {
     }
 }
 
-fn saying(mouth: Mouth, codec: Codec) -> Result<Saying, CodecError> {
+fn format(codec: Codec, fec: bool) -> Format {
+    Format {
+        fec,
+        ..Format::plain(codec)
+    }
+}
+
+fn saying(mouth: Mouth, format: &Format) -> Result<Saying, CodecError> {
     Ok(match mouth {
         Mouth::Shut => Saying::Nothing,
         Mouth::Voice(voice) => Saying::Voice { voice, frames: 0 },
-        Mouth::Tone(tone) => Saying::Tone(Box::new(Speech::new(tone, codec)?)),
+        Mouth::Tone(tone) => Saying::Tone(Box::new(Speech::new(tone, format)?)),
     })
 }
 

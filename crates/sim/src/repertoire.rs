@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::rc::Rc;
 
 use tutti_media::{CodecError, Encoder, EncoderSettings};
@@ -29,14 +30,11 @@ impl Repertoire {
         voice: Voice,
         frame: usize,
     ) -> Result<Rc<[u8]>, CodecError> {
-        let mut recitals = self.recitals.borrow_mut();
-        if !recitals.contains_key(&(codec, voice)) {
-            recitals.insert((codec, voice), Recital::new(codec, voice)?);
+        match self.recitals.borrow_mut().entry((codec, voice)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(Recital::new(codec, voice)?),
         }
-        match recitals.get_mut(&(codec, voice)) {
-            Some(recital) => recital.payload(frame),
-            None => Ok(Rc::from([])),
-        }
+        .payload(frame)
     }
 }
 
@@ -50,7 +48,7 @@ impl Recital {
     fn new(codec: Codec, voice: Voice) -> Result<Recital, CodecError> {
         let tone = Tone::new(voice.tone_hz(), AMPLITUDE);
         Ok(Recital {
-            voice: Speech::new(tone, codec)?,
+            voice: Speech::new(tone, &Format::plain(codec))?,
             payloads: Vec::new(),
         })
     }
@@ -74,8 +72,8 @@ pub(crate) struct Speech {
 }
 
 impl Speech {
-    pub(crate) fn new(tone: Tone, codec: Codec) -> Result<Speech, CodecError> {
-        let encoder = Encoder::new(&Format::plain(codec), EncoderSettings::default())?;
+    pub(crate) fn new(tone: Tone, format: &Format) -> Result<Speech, CodecError> {
+        let encoder = Encoder::new(format, EncoderSettings::default())?;
         Ok(Speech { tone, encoder })
     }
 

@@ -54,7 +54,7 @@ impl World {
                 }
             }
             MediaCommand::Leave { call } => {
-                self.ask_leg(call, |slot| EngineCommand::Leave { slot })
+                self.ask_leg(call, |slot| EngineCommand::Leave { slot });
             }
             MediaCommand::SetPrivileges { call, privileges } => {
                 self.ask_leg(call, |slot| EngineCommand::SetPrivileges {
@@ -164,8 +164,8 @@ impl World {
         }
     }
 
-    pub(crate) fn learn(&mut self, event: EngineEvent<SimTransport>) -> Result<(), CodecError> {
-        let news = match event {
+    pub(crate) fn learn(&mut self, event: &EngineEvent<SimTransport>) -> Result<(), CodecError> {
+        let news = match *event {
             EngineEvent::PromptFinished { call, prompt } => MediaEvent::PromptFinished {
                 call,
                 prompt,

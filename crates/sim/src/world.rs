@@ -244,7 +244,7 @@ impl World {
         for _ in 0..count {
             self.studio.tick()?;
             for event in self.studio.events() {
-                self.learn(event)?;
+                self.learn(&event)?;
             }
             let now = self.studio.now();
             while self.plane.next_deadline().is_some_and(|(at, _)| at <= now) {
@@ -336,6 +336,7 @@ impl World {
             call,
             number: caller as u16,
             codec,
+            fec: false,
             mouth,
         };
         let Some(slot) = self.studio.dial(setup)? else {
