@@ -41,7 +41,7 @@ fn a_busy_engine_allocates_nothing_in_a_thousand_ticks() {
         assert_no_alloc(|| {
             commands
                 .by_ref()
-                .for_each(|command| busy.studio.handle(command))
+                .for_each(|command| busy.studio.handle(command));
         });
         assert_eq!(
             violation_count(),
