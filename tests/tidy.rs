@@ -43,7 +43,7 @@ const ALLOWED_EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that read no clock, open no socket or file, spawn nothing, and draw no randomness.
-const PURE_CRATES: &[&str] = &["model", "media", "control-plane", "freeclimb"];
+const PURE_CRATES: &[&str] = &["model", "media", "control-plane", "freeclimb", "sim"];
 
 /// What a pure crate does not say outside its comments.
 const IMPURE_WORDS: &[&str] = &[
@@ -82,7 +82,8 @@ const MACHINE_PATHS: &[&str] = &[
     concat!("/ho", "me/"),
 ];
 
-const LONGEST_FILE_LINES: usize = 600;
+/// Code, without the tests that follow it.
+const LONGEST_FILE_LINES: usize = 700;
 
 const TOP_LEVEL: &[&str] = &[
     ".cargo",
@@ -205,7 +206,8 @@ fn nothing_is_left_unfinished() {
 fn every_file_fits_in_one_head() {
     let offences: Vec<_> = rust_files(&repository().join("crates"))
         .into_iter()
-        .map(|file| (fs::read_to_string(&file).unwrap().lines().count(), file))
+        .filter(|file| !file.ends_with("tests.rs"))
+        .map(|file| (lines_of_code(&file), file))
         .filter(|(lines, _)| *lines > LONGEST_FILE_LINES)
         .map(|(lines, file)| {
             format!(
@@ -215,6 +217,13 @@ fn every_file_fits_in_one_head() {
         })
         .collect();
     assert_none(&offences);
+}
+
+fn lines_of_code(file: &Path) -> usize {
+    let text = fs::read_to_string(file).unwrap();
+    text.lines()
+        .take_while(|line| *line != concat!("#[cfg(", "test)]"))
+        .count()
 }
 
 #[test]

@@ -203,10 +203,12 @@ pub enum ConfigError {
         path: PathBuf,
         error: std::io::Error,
     },
-    #[error("{path}: {error}", path = path.display())]
+    #[error("{path}, line {line}: `{key}`: {error}", path = path.display())]
     Malformed {
         path: PathBuf,
-        error: Box<toml::de::Error>,
+        line: usize,
+        key: String,
+        error: String,
     },
     #[error("{origin}: {error}")]
     BadSetting { origin: String, error: String },
@@ -234,15 +236,9 @@ impl Config {
         };
         let path = file.unwrap_or(Path::new("defaults"));
         // Checked by itself first, so that an error can point to its line.
-        toml::from_str::<Config>(&text).map_err(|error| ConfigError::Malformed {
-            path: path.to_owned(),
-            error: Box::new(error),
-        })?;
+        toml::from_str::<Config>(&text).map_err(|error| malformed(path, &text, &error))?;
         let mut table: toml::Table =
-            toml::from_str(&text).map_err(|error| ConfigError::Malformed {
-                path: path.to_owned(),
-                error: Box::new(error),
-            })?;
+            toml::from_str(&text).map_err(|error| malformed(path, &text, &error))?;
         let mut variables: Vec<_> = environment
             .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX) && name != "TUTTI_LOG")
             .collect();
@@ -313,6 +309,20 @@ impl Config {
             ));
         }
         Ok(())
+    }
+}
+
+/// What is wrong with a file, in one line; the parser draws the place over several.
+fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or(text).matches('\n').count();
+    let line = text.lines().nth(before).unwrap_or_default();
+    ConfigError::Malformed {
+        path: path.to_owned(),
+        line: before + 1,
+        // What follows the key may be a secret.
+        key: line.split('=').next().unwrap_or(line).trim().to_owned(),
+        error: error.message().replace('\n', ", "),
     }
 }
 

@@ -29,8 +29,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the bridge (what `tutti` alone does).
+    #[command(after_help = "Examples:
+  tutti serve --config tutti.toml
+  tutti serve --http-listen 10.0.0.5:8080 --sip-listen 10.0.0.5:5060 --set media.ip=10.0.0.5")]
     Serve(ServeArgs),
     /// Run a whole conference on this machine and draw who heard whom.
+    #[command(after_help = "Examples:
+  tutti demo
+  tutti demo --out demo")]
     Demo {
         /// Where the picture, the timeline and the recordings go.
         #[arg(long, default_value = "demo")]
@@ -39,6 +45,8 @@ enum Command {
     /// Put synthetic participants on this or another SIP bridge.
     Load(tutti_loadgen::LoadArgs),
     /// Say what is wrong with a configuration file, by line.
+    #[command(after_help = "Examples:
+  tutti check-config tutti.toml")]
     CheckConfig { file: PathBuf },
 }
 

@@ -101,6 +101,16 @@ assert all(isinstance(told, freeclimb.LeaveConferenceWebhook) for told in left)
 assert api.list_calls(active=True).calls == []
 assert_page(api.list_calls(status="completed"), 2)
 
+finished = until(
+    "the recording is finished",
+    lambda: [
+        told
+        for told in app.told("/conference")
+        if isinstance(told, freeclimb.ConferenceRecordingStatusWebhook)
+    ],
+)[0]
+assert finished.recording_id == ended.recording_id and finished.conference_id == conference
+
 mix = api.get_a_recording(ended.recording_id)
 assert_resource(mix)
 assert mix.conference_id == conference and mix.call_id is None
