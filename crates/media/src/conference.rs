@@ -13,7 +13,9 @@ use crate::tap::Tap;
 pub(crate) const RECENT_FRAMES: usize = 5;
 
 /// The most encodings of one conference that are shared; legs beyond encode for themselves.
-pub(crate) const MAX_CLASSES: usize = 8;
+///
+/// Two of G.711, and Opus with five bitrates, with FEC or without, with DTX or without.
+pub(crate) const MAX_CLASSES: usize = 22;
 
 /// The largest payload that an encoder writes in 20 ms, in bytes.
 pub(crate) const MAX_PAYLOAD: usize = 1_275;

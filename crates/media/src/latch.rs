@@ -82,7 +82,8 @@ impl Latch {
 
     /// Whether RTCP from this address may be believed.
     pub fn accepts_rtcp(&self, from: SocketAddr) -> bool {
-        from.ip() == self.destination().ip()
+        let answered = !matches!(self.state, State::Unanswered);
+        answered && from.ip() == self.destination().ip()
     }
 
     /// Judges an RTP packet by its source, SSRC and sequence number.
@@ -180,6 +181,7 @@ mod tests {
     fn nothing_is_heard_before_the_answer() {
         let mut latch = Latch::new(at(1, 4000), at(1, 0).ip());
         assert!(!latch.accepts(T0, at(1, 4000), 7, 1));
+        assert!(!latch.accepts_rtcp(at(1, 4001)));
     }
 
     #[test]

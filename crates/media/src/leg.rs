@@ -135,6 +135,7 @@ pub struct Leg<T> {
     limiter: Limiter,
     prompt: Option<Prompt>,
     track: Option<Track>,
+    /// When the latest answer went out; the caller's silence counts from there.
     answered: Option<Timestamp>,
     silence_reported: bool,
     counters: LegCounters,
@@ -228,6 +229,8 @@ impl<T: Transport> Leg<T> {
         media: Option<Box<LegMedia>>,
     ) -> Option<Box<LegMedia>> {
         self.latch.announce(now, description.remote_rtp);
+        // Whoever was on hold, or changes its codec, has its time anew.
+        self.answered = self.answered.map(|_| now);
         self.silence_reported = false;
         match media {
             Some(media) => {
@@ -457,5 +460,78 @@ fn transmit<T: Transport>(sender: &mut Sender, transport: &mut T, latch: &Latch,
     let len = sender.packetize(payload, false, &mut datagram);
     if let Some(datagram) = datagram.get(..len) {
         transport.send(Channel::Rtp, latch.destination(), datagram);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tutti_model::{Codec, MediaFlow};
+
+    use super::*;
+    use crate::transport::Datagram;
+
+    const T0: Timestamp = Timestamp::from_micros(0);
+
+    #[test]
+    fn whoever_comes_back_from_hold_is_not_taken_for_gone() {
+        let mut leg = held_leg();
+        let back = T0 + Duration::from_secs(600);
+        assert!(!leg.poll_silent(back));
+        leg.reconfigure(back, description(true), None);
+        assert!(!leg.poll_silent(back + SILENT_AFTER));
+        assert!(leg.poll_silent(back + SILENT_AFTER + Duration::from_millis(20)));
+    }
+
+    #[test]
+    fn a_new_codec_has_its_time_to_be_heard() {
+        let mut leg = held_leg();
+        let changed = T0 + Duration::from_secs(600);
+        leg.reconfigure(changed, description(true), Some(media(true)));
+        assert!(!leg.poll_silent(changed));
+    }
+
+    fn held_leg() -> Leg<Nowhere> {
+        let signalling = IpAddr::from([10, 0, 0, 1]);
+        let call = CallId::from_bytes([1; 20]);
+        let mut leg = Leg::new(call, Nowhere, media(false), signalling, String::new());
+        leg.answered(T0);
+        leg
+    }
+
+    fn media(receive: bool) -> Box<LegMedia> {
+        let identity = RtpIdentity {
+            ssrc: 1,
+            first_sequence: 0,
+            first_timestamp: 0,
+        };
+        let settings = EncoderSettings::default();
+        Box::new(LegMedia::new(description(receive), settings, identity).unwrap())
+    }
+
+    fn description(receive: bool) -> MediaDescription {
+        let peer = SocketAddr::from(([10, 0, 0, 1], 4_000));
+        MediaDescription {
+            format: Format::plain(Codec::Pcmu),
+            payload_type: 0,
+            telephone_event: None,
+            remote_rtp: peer,
+            remote_rtcp: peer,
+            flow: MediaFlow {
+                send: true,
+                receive,
+            },
+        }
+    }
+
+    struct Nowhere;
+
+    impl Transport for Nowhere {
+        fn receive(&mut self, _buffer: &mut [u8]) -> Option<Datagram> {
+            None
+        }
+
+        fn send(&mut self, _channel: Channel, _to: SocketAddr, _datagram: &[u8]) {}
     }
 }

@@ -74,11 +74,11 @@ impl OpenConnections {
         let source = peer.ip();
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let in_all: u32 = sources.values().sum();
-        let of_source = sources.entry(source).or_default();
-        if in_all >= self.limits.in_all || *of_source >= self.limits.per_source {
+        let of_source = sources.get(&source).copied().unwrap_or(0);
+        if in_all >= self.limits.in_all || of_source >= self.limits.per_source {
             return None;
         }
-        *of_source += 1;
+        sources.insert(source, of_source + 1);
         Some(Place {
             source,
             sources: Arc::clone(&self.sources),
@@ -121,6 +121,8 @@ mod tests {
         assert!(open.admit(peer(1)).is_none());
         let _third = open.admit(peer(2)).unwrap();
         assert!(open.admit(peer(3)).is_none(), "the bridge is full");
+        let known = open.sources.lock().unwrap().len();
+        assert_eq!(known, 2, "who is refused leaves nothing behind");
         drop(first);
         assert!(open.admit(peer(3)).is_some());
     }

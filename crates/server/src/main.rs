@@ -52,7 +52,7 @@ enum Command {
 
 #[derive(clap::Args, Default)]
 struct ServeArgs {
-    /// A TOML file; TUTTI_<SECTION>__<KEY> variables and the flags below go before it.
+    /// A TOML file; variables like TUTTI_SIP__LISTEN and the flags below go before it.
     #[arg(long)]
     config: Option<PathBuf>,
     /// Where REST is served.

@@ -32,6 +32,9 @@ const RETRIES: [Duration; 7] = [
     Duration::from_secs(21_600),
 ];
 
+/// How long to wait before a failing store is asked again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
 /// Pending events that are read at once.
 const BATCH: u32 = 32;
 
@@ -154,7 +157,7 @@ impl Courier {
                 Ok(events) => events,
                 Err(error) => {
                     tracing::error!(%error, "pending notifications cannot be read; trying again");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    tokio::time::sleep(STORE_PAUSE).await;
                     continue;
                 }
             };
@@ -180,7 +183,7 @@ impl Courier {
                 }
                 Err(error) => {
                     tracing::error!(%error, "an account cannot be read; trying again");
-                    event.retry_at = Some(self.clock.now() + Duration::from_secs(1));
+                    event.retry_at = Some(self.clock.now() + STORE_PAUSE);
                     continue;
                 }
             };
@@ -212,10 +215,10 @@ impl Courier {
                 Err(error) => Some(error.to_string()),
             };
             let Some(failure) = failure else {
-                if let Err(error) = self.store.event_delivered(event.id).await {
+                // What comes after it waits until it is noted, and does not overtake a repetition.
+                while let Err(error) = self.store.event_delivered(event.id).await {
                     tracing::error!(%error, event = %event.id, "a delivery cannot be noted");
-                    // Told again rather than lost: the id says that it is the same.
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    tokio::time::sleep(STORE_PAUSE).await;
                 }
                 return;
             };
@@ -245,9 +248,9 @@ impl Courier {
         error: String,
     ) {
         let attempt = FailedAttempt { retry_at, error };
-        if let Err(error) = self.store.event_failed(event, attempts, &attempt).await {
+        while let Err(error) = self.store.event_failed(event, attempts, &attempt).await {
             tracing::error!(%error, %event, "a failed delivery cannot be noted");
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(STORE_PAUSE).await;
         }
     }
 

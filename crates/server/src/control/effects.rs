@@ -1,6 +1,6 @@
 //! Carries out what the control plane decided: facts first, then everything else in order.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tutti_control_plane::{Effect, Exchange, Fact, Input, LogEntry, LogLevel, Signal};
 use tutti_model::{CallId, ConferenceId, MediaCommand, PromptId, PromptSource, Repeat};
@@ -12,6 +12,9 @@ use crate::media::Purpose;
 
 /// How long wait music may take to arrive before the built-in piece plays instead.
 const MUSIC_PATIENCE: Duration = Duration::from_millis(800);
+
+/// How long to wait before a failing store is asked again.
+const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Commits that may wait for a store that does not take them.
 const MAX_UNSAVED: usize = 100_000;
@@ -70,14 +73,24 @@ impl ControlLoop {
         if !(batch.facts.is_empty() && batch.events.is_empty() && batch.logs.is_empty()) {
             self.unsaved.push_back(batch);
         }
+        if self.unsaved.len() > MAX_UNSAVED {
+            self.unsaved.pop_front();
+        }
+        // Each attempt may take long, and everybody's calls would wait for it.
+        if self.save_again_at.is_none_or(|at| Instant::now() >= at) {
+            self.save().await;
+        }
+    }
+
+    /// Commits what is not saved, in order.
+    pub(super) async fn save(&mut self) {
+        self.save_again_at = None;
         while let Some(batch) = self.unsaved.front() {
             let store = &self.workplace.store;
             if let Err(error) = store.commit(&batch.facts, &batch.events, &batch.logs).await {
                 let waiting = self.unsaved.len();
                 tracing::error!(%error, waiting, "the store takes nothing; trying again later");
-                if waiting > MAX_UNSAVED {
-                    self.unsaved.pop_front();
-                }
+                self.save_again_at = Some(Instant::now() + SAVE_PAUSE);
                 return;
             }
             let mut streams: Vec<_> = batch.events.iter().map(|event| event.stream).collect();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tutti_control_plane::{ControlPlane, Input, Refusal, Reply};
@@ -10,6 +11,9 @@ use tutti_model::{CallId, ConferenceId, PromptId, Repeat};
 use tutti_sip::DialogId;
 
 use super::routing::Routed;
+
+/// How long the control loop may take to end; a store may hold it up.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What reaches the control loop from tasks beside it.
 pub(super) enum Message {
@@ -138,9 +142,13 @@ impl ControlHandle {
         let _ = self.send(Message::HangUpAll).await;
     }
 
-    /// Ends the control loop.
+    /// Ends the control loop, and waits until it has saved what it can.
     pub async fn stop(&self) {
-        let _ = self.send(Message::Stop).await;
+        let ended = async {
+            let _ = self.send(Message::Stop).await;
+            self.messages.closed().await;
+        };
+        let _ = tokio::time::timeout(STOP_PATIENCE, ended).await;
     }
 
     pub(super) async fn send(&self, message: Message) -> Result<(), ControlError> {

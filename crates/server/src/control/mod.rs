@@ -70,6 +70,7 @@ pub fn start(
         workplace,
         messages: handle.clone(),
         unsaved: VecDeque::new(),
+        save_again_at: None,
         conference_accounts: BTreeMap::new(),
         call_accounts: BTreeMap::new(),
         music: BTreeMap::new(),
@@ -96,6 +97,8 @@ struct ControlLoop {
     messages: ControlHandle,
     /// Commits that failed, in order; they are tried again before the next one.
     unsaved: VecDeque<Unsaved>,
+    /// When to ask a store again that took nothing.
+    save_again_at: Option<Instant>,
     conference_accounts: BTreeMap<ConferenceId, AccountId>,
     call_accounts: BTreeMap<CallId, AccountId>,
     /// The ticket of the wait music that each populated conference should play.
@@ -118,14 +121,17 @@ impl ControlLoop {
             let deadline = self.plane.next_deadline().map(|(at, _reason)| at);
             let deadline = deadline.map(|at| self.workplace.clock.instant_of(at));
             let look = (!self.workplace.director.is_idle()).then_some(next_look);
-            let wake = [deadline, look].into_iter().flatten().min();
+            let wake = [deadline, look, self.save_again_at]
+                .into_iter()
+                .flatten()
+                .min();
             let sleep = tokio::time::sleep_until(
                 wake.unwrap_or_else(|| Instant::now() + Duration::from_secs(3_600))
                     .into(),
             );
             tokio::select! {
                 message = messages.recv() => match message {
-                    Some(Message::Stop) | None => return,
+                    Some(Message::Stop) | None => break,
                     Some(message) => self.message(message).await,
                 },
                 Some(event) = sip_events.recv() => self.sip_event(event).await,
@@ -141,9 +147,15 @@ impl ControlLoop {
             if deadline.is_some_and(|at| Instant::now() >= at) {
                 self.happen(Input::Timeout).await;
             }
+            if self.save_again_at.is_some_and(|at| Instant::now() >= at) {
+                self.save().await;
+            }
             self.view
                 .update(&self.plane, self.workplace.director.leg_count());
         }
+        self.save().await;
+        // Before the messages: whoever waits for the loop to end waits for all that it owns.
+        drop(self);
     }
 
     async fn message(&mut self, message: Message) {

@@ -130,12 +130,7 @@ impl ControlLoop {
     /// Finds out where a call leads: a conference is known here, a number is known to the store.
     async fn invited(&mut self, dialog: DialogId, arrival: Arrival) {
         if self.plane.is_draining() || !self.workplace.director.has_room() {
-            let retry_after = [("Retry-After", "10")];
-            self.workplace
-                .sip
-                .reject(dialog, 503, "Service Unavailable", &retry_after)
-                .await;
-            return;
+            return self.unavailable(dialog).await;
         }
         let dialled = arrival.to.clone();
         self.signalling.arrivals.insert(dialog, arrival);
@@ -172,11 +167,15 @@ impl ControlLoop {
                 return sip.reject(dialog, 500, "Server Internal Error", &[]).await;
             }
         };
+        // Others may have taken the last place while this call was routed.
+        if !self.workplace.director.has_room() {
+            return self.unavailable(dialog).await;
+        }
         let leg = match self.workplace.director.offer_leg() {
             Ok(leg) => leg,
             Err(error) => {
                 tracing::error!(%error, "a call finds no port");
-                return sip.reject(dialog, 503, "Service Unavailable", &[]).await;
+                return self.unavailable(dialog).await;
             }
         };
         let local = LocalMedia {
@@ -236,6 +235,15 @@ impl ControlLoop {
             let (status, phrase) = refusal_status(refusal);
             sip.reject(dialog, status, phrase, &[]).await;
         }
+    }
+
+    /// Turns a call away for which there is no room now.
+    async fn unavailable(&mut self, dialog: DialogId) {
+        let retry_after = [("Retry-After", "10")];
+        self.workplace
+            .sip
+            .reject(dialog, 503, "Service Unavailable", &retry_after)
+            .await;
     }
 
     async fn acknowledged(&mut self, dialog: DialogId, answer: Option<Bytes>) {

@@ -198,7 +198,8 @@ impl Director {
     }
 
     /// Builds a leg whose audio has been agreed, or changes one that is there.
-    pub fn describe_leg(&mut self, call: CallId, description: MediaDescription) {
+    pub fn describe_leg(&mut self, call: CallId, mut description: MediaDescription) {
+        description.format = shareable(description.format, self.settings.encoder.bitrate_bps);
         let Some(entry) = self.legs.get_mut(&call) else {
             return;
         };
@@ -287,7 +288,7 @@ impl Director {
     /// Forgets a conference.
     pub fn close_conference(&mut self, conference: ConferenceId) {
         if let Some(entry) = self.conferences.remove(&conference) {
-            self.lanes[entry.thread].send(EngineCommand::CloseConference { slot: entry.slot });
+            self.lanes[entry.thread].close_conference(entry.slot);
         }
     }
 
@@ -424,7 +425,7 @@ impl Director {
                         news.push(MediaEvent::DigitPressed { call, digit });
                     }
                     EngineEvent::LegSilent { call } => news.push(MediaEvent::LegSilent { call }),
-                    EngineEvent::Retired(retired) => self.retire(thread, retired),
+                    EngineEvent::Retired(retired) => self.retire(retired),
                 }
             }
         }
@@ -439,11 +440,9 @@ impl Director {
             && self.lanes.iter().all(|lane| lane.backlog.is_empty())
     }
 
-    fn retire(&mut self, thread: usize, retired: Retired<UdpLeg>) {
+    fn retire(&mut self, retired: Retired<UdpLeg>) {
         match retired {
-            Retired::Leg { slot, leg } => {
-                self.lanes[thread].free_legs.push(slot);
-                self.lanes[thread].legs -= 1;
+            Retired::Leg { leg, .. } => {
                 let call = leg.call();
                 if self.leaving.remove(&call) {
                     log_leg(&leg);
@@ -457,12 +456,15 @@ impl Director {
                     self.seat_leg(call, leg, to, waiting);
                 }
             }
-            Retired::Conference { slot, .. } => self.lanes[thread].free_conferences.push(slot),
             Retired::Refused(_) => {
                 tracing::error!("a media thread was given a place that it does not have");
             }
             // Dropped here, where it may take its time.
-            Retired::Media(_) | Retired::Class(_) | Retired::Audio(_) | Retired::Tap(_) => {}
+            Retired::Conference { .. }
+            | Retired::Media(_)
+            | Retired::Class(_)
+            | Retired::Audio(_)
+            | Retired::Tap(_) => {}
         }
     }
 
@@ -476,6 +478,9 @@ impl Director {
     ) {
         let Some(slot) = self.lanes[to].free_legs.pop() else {
             tracing::error!(%call, "a media thread has no place for a leg that moves there");
+            // The leg is no more, so its call ends as one whose caller is gone.
+            self.legs.remove(&call);
+            self.news.push(MediaEvent::LegSilent { call });
             return;
         };
         self.lanes[to].legs += 1;
@@ -531,7 +536,8 @@ impl Director {
             LegCommand::Close => {
                 self.legs.remove(&call);
                 self.leaving.insert(call);
-                EngineCommand::RemoveLeg { slot }
+                self.lanes[thread].remove_leg(slot);
+                return;
             }
         };
         self.lanes[thread].send(command);
@@ -561,7 +567,7 @@ impl Director {
                 to: target.thread,
                 waiting,
             };
-            self.lanes[thread].send(EngineCommand::RemoveLeg { slot });
+            self.lanes[thread].remove_leg(slot);
             return;
         }
         let class = entry.description.as_ref().and_then(|description| {
@@ -619,6 +625,19 @@ impl Director {
 }
 
 impl Lane {
+    /// Takes a leg out. Commands come in order, so whoever gets its place next finds it empty.
+    fn remove_leg(&mut self, slot: LegSlot) {
+        self.send(EngineCommand::RemoveLeg { slot });
+        self.free_legs.push(slot);
+        self.legs -= 1;
+    }
+
+    /// Closes a conference, whose place is free for the next command.
+    fn close_conference(&mut self, slot: ConferenceSlot) {
+        self.send(EngineCommand::CloseConference { slot });
+        self.free_conferences.push(slot);
+    }
+
     /// Sends a command after all that wait already.
     fn send(&mut self, command: EngineCommand<UdpLeg>) {
         self.backlog.push_back(command);
@@ -632,6 +651,22 @@ impl Lane {
                 return;
             }
         }
+    }
+}
+
+/// The format with its bitrate lowered to one of a few, so that legs share encoders, and no peer
+/// can take them all by asking for odd ones.
+fn shareable(format: Format, ours_bps: u32) -> Format {
+    let wanted = format.max_bitrate_bps.filter(|&wanted| wanted < ours_bps);
+    let max_bitrate_bps = wanted.map(|wanted| match wanted {
+        24_000.. => 24_000,
+        16_000..24_000 => 16_000,
+        8_000..16_000 => 8_000,
+        0..8_000 => 6_000,
+    });
+    Format {
+        max_bitrate_bps,
+        ..format
     }
 }
 

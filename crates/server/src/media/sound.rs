@@ -15,6 +15,9 @@ use crate::egress::Egress;
 const FETCHES_PER_ACCOUNT: usize = 8;
 const FETCHES: usize = 64;
 
+/// How long a sound may wait for its turn to be fetched.
+const TURN_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long a sound is reused without asking again (FreeClimb API, "Play": 5 s without Cache-Control).
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -77,8 +80,17 @@ impl Sounds {
             Arc::clone(accounts.entry(account).or_insert_with(new))
         };
         let busy = || format!("{url}: too many sounds are being fetched at the same time");
-        let _account_permit = of_account.try_acquire().map_err(|_| busy())?;
-        let _permit = self.fetches.try_acquire().map_err(|_| busy())?;
+        let turns = async {
+            let of_account = of_account.acquire().await.ok()?;
+            let of_all = self.fetches.acquire().await.ok()?;
+            Some((of_account, of_all))
+        };
+        let turns = tokio::time::timeout(TURN_PATIENCE, turns).await;
+        let _turns = turns.ok().flatten().ok_or_else(busy)?;
+        // Many callers want the same greeting at once: the first has fetched it for all.
+        if let Some(audio) = self.recall(&key) {
+            return Ok(audio);
+        }
 
         let body = self
             .egress

@@ -18,8 +18,9 @@ const TICK: Duration = Duration::from_millis(20);
 /// A tick that begins this much after its deadline is counted as late.
 const LATE: Duration = Duration::from_millis(5);
 
-/// Ticks that are made up for after a pause of the machine; a longer pause is skipped.
-const CATCH_UP: u32 = 50;
+/// Ticks that are made up for after a pause of the machine; a longer pause is skipped, since a
+/// burst that long would only be thrown away by the phones' jitter buffers.
+const CATCH_UP: u32 = 10;
 
 /// Commands that may wait for a tick; more wait with their sender.
 const COMMANDS: usize = 4_096;

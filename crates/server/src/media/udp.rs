@@ -104,15 +104,12 @@ impl PortPool {
     /// # Errors
     /// When no pair is free.
     pub fn bind(&mut self) -> Result<(UdpLeg, u16), NoFreePort> {
-        let pairs = (self.range.last - self.range.first).div_ceil(2);
+        let first = self.range.first.next_multiple_of(2);
+        let pairs = (u32::from(self.range.last) + 1).saturating_sub(u32::from(first)) / 2;
         for _ in 0..pairs {
             let port = self.next;
             let wraps = u32::from(port) + 3 > u32::from(self.range.last);
-            self.next = if wraps {
-                self.range.first.next_multiple_of(2)
-            } else {
-                port + 2
-            };
+            self.next = if wraps { first } else { port + 2 };
             if let Ok(leg) = self.bind_pair(port) {
                 return Ok((leg, port));
             }
