@@ -100,6 +100,7 @@ const TOP_LEVEL: &[&str] = &[
     "benches",
     "crates",
     "data",
+    "demo",
     "docs",
     "rust-toolchain.toml",
     "scripts",
