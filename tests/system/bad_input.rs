@@ -255,6 +255,28 @@ async fn a_busy_port_is_named_and_nothing_starts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_bridge_on_the_same_data_is_refused_and_the_first_goes_on() {
+    let bridge = Bridge::start().await;
+    let rest = bridge.rest();
+    let guests = Guests::new().await;
+    let conference = rest.create_conference(json!({})).await;
+    let _ann = guests.call("ann", &bridge.sip_uri(&conference)).await;
+    rest.until_status(&conference, "inProgress").await;
+    let any_port = Settings::default()
+        .with("TUTTI_HTTP__LISTEN", "127.0.0.1:0")
+        .with("TUTTI_SIP__LISTEN", "127.0.0.1:0");
+    refuses(bridge.home(), any_port, &["another bridge"]).await;
+    assert_eq!(rest.conference(&conference).await["status"], "inProgress");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_of_another_machine_is_named() {
+    let home = Home::new().await;
+    let settings = Settings::default().with("TUTTI_MEDIA__IP", "192.0.2.1");
+    refuses(&home, settings, &["media.ip", "192.0.2.1"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_is_wrong_is_named_by_key_and_line() {
     let home = Home::new().await;
     let cases = [

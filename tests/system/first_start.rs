@@ -1,11 +1,12 @@
 //! Can a newcomer do what the first start tells them to do?
 
 use std::fs;
+use std::net::TcpListener;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::bridge::{Bridge, Settings};
+use crate::bridge::{Bridge, Home, Settings, fail_to_start};
 use crate::patience::until;
 use crate::rest::{Rest, text};
 use crate::tool::{run, tool};
@@ -45,6 +46,17 @@ async fn the_first_start_prints_a_curl_line_that_creates_a_conference() {
     assert_eq!(found["conferenceId"], conference["conferenceId"]);
     let again = self::printed(&bridge, "sip").await;
     assert!(!again.contains(&key), "the key is printed once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_fails_leaves_the_key_to_be_shown_by_the_next() {
+    let home = Home::new().await;
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = busy.local_addr().unwrap().to_string();
+    let settings = without_account().with("TUTTI_HTTP__LISTEN", &address);
+    fail_to_start(&home, settings, &[]).await;
+    let bridge = Bridge::start_in(home, without_account()).await;
+    printed(&bridge, "api key").await;
 }
 
 fn without_account() -> Settings {

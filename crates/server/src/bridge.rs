@@ -2,8 +2,9 @@
 //!
 //! There is no global state: two bridges run in one process, as tests and the demo need it.
 
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,16 @@ pub enum StartError {
         ports: String,
         error: String,
     },
+    #[error("media.ip = {ip}: {error}; it must be an address of this machine")]
+    ForeignMediaIp {
+        ip: std::net::IpAddr,
+        error: std::io::Error,
+    },
+    #[error(
+        "storage.recordings = {path}: another bridge works there; give each its own storage",
+        path = path.display()
+    )]
+    InUse { path: PathBuf },
     #[error("a thread cannot be started: {0}")]
     Thread(std::io::Error),
 }
@@ -65,6 +76,8 @@ pub struct Bridge {
     webhooks: Webhooks,
     store: Store,
     drain_timeout: Duration,
+    /// Held until the process ends or the bridge is dropped.
+    _lock: File,
 }
 
 impl Bridge {
@@ -78,12 +91,12 @@ impl Bridge {
 
         // What can fail because of the disk comes before what others could already connect to.
         let store = Store::open(&config.storage.url).await?;
-        let credentials = accounts::first_account(&store, &config.account, now).await?;
         let path = config.storage.recordings.clone();
         let recordings_error = |error: String| StartError::Recordings {
             path: path.clone(),
             error,
         };
+        let lock = lock_data(&config.storage.recordings)?;
         let found = tutti_recording::repair(&config.storage.recordings)
             .map_err(|error| recordings_error(error.to_string()))?;
         let floor = DiskFloor {
@@ -127,12 +140,21 @@ impl Bridge {
             }
         })?;
 
+        std::net::UdpSocket::bind((config.media.ip, 0)).map_err(|error| {
+            StartError::ForeignMediaIp {
+                ip: config.media.ip,
+                error,
+            }
+        })?;
         let mut ports = PortPool::new(config.media.ip, config.media.ports, clock);
         ports.bind().map_err(|error| StartError::NoMediaPort {
             ip: config.media.ip,
             ports: config.media.ports.to_string(),
             error: error.to_string(),
         })?;
+        // The key of a new account is shown once, so the account is made when nothing is left that
+        // could keep the bridge from starting.
+        let credentials = accounts::first_account(&store, &config.account, now).await?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let settings = MediaSettings {
             threads: config
@@ -203,6 +225,7 @@ impl Bridge {
             webhooks,
             store,
             drain_timeout: config.drain_timeout,
+            _lock: lock,
         })
     }
 
@@ -288,6 +311,23 @@ async fn restored_plane(
         let _ = plane.handle(clock.now(), Input::Media(event), &mut effects);
     }
     Ok((plane, effects))
+}
+
+/// Keeps a second bridge from taking the first one's calls for the remains of a stopped process.
+fn lock_data(recordings: &Path) -> Result<File, StartError> {
+    let failed = |error: std::io::Error| StartError::Recordings {
+        path: recordings.to_owned(),
+        error: error.to_string(),
+    };
+    std::fs::create_dir_all(recordings).map_err(failed)?;
+    let file = File::create(recordings.join(".lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse {
+            path: recordings.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

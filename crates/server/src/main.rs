@@ -1,16 +1,17 @@
 //! The `tutti` binary: reads what it is told, starts what is asked for.
 
 use std::io::IsTerminal;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tutti_server::config::{Config, Listen};
 use tutti_server::{Bridge, Credentials};
 
-/// A conferencing bridge for phones and browsers, driven by HTTP.
+/// A conferencing bridge for phones, driven by HTTP.
 #[derive(Parser)]
 #[command(name = "tutti", version, args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
@@ -52,7 +53,7 @@ enum Command {
 
 #[derive(clap::Args, Default)]
 struct ServeArgs {
-    /// A TOML file; variables like TUTTI_SIP__LISTEN and the flags below go before it.
+    /// A TOML file; variables like TUTTI_SIP__LISTEN and the flags below override it.
     #[arg(long)]
     config: Option<PathBuf>,
     /// Where REST is served.
@@ -87,6 +88,8 @@ fn main() -> ExitCode {
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // A start's error says everything itself; other errors say it together with their causes.
+        Err(error) if error.is::<tutti_server::StartError>() => fail(&error.to_string()),
         Err(error) => fail(&format!("{error:#}")),
     }
 }
@@ -113,9 +116,9 @@ fn start_logging() {
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let config = load_config(&args)?;
     let loopback_only = config.is_loopback_only();
-    let storage = config.storage.clone();
+    let (storage, media_ip) = (config.storage.clone(), config.media.ip);
     let bridge = Bridge::start(config).await?;
-    print_start(&bridge, loopback_only, &storage);
+    print_start(&bridge, loopback_only, media_ip, &storage);
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -126,8 +129,8 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     eprintln!("tutti: stopping; a second signal stops at once");
     tokio::select! {
         () = bridge.drain() => Ok(()),
-        _ = terminate.recv() => anyhow::bail!("stopped before every webhook was sent"),
-        _ = interrupt.recv() => anyhow::bail!("stopped before every webhook was sent"),
+        _ = terminate.recv() => anyhow::bail!("stopped at once by a second signal; what was not sent yet is sent after the next start"),
+        _ = interrupt.recv() => anyhow::bail!("stopped at once by a second signal; what was not sent yet is sent after the next start"),
     }
 }
 
@@ -169,7 +172,7 @@ async fn load(args: tutti_loadgen::LoadArgs) -> anyhow::Result<()> {
 
 /// A bridge on free loopback ports, its data in a folder that goes away, and the demo's callers.
 async fn demo(out: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(out)?;
+    std::fs::create_dir_all(out).with_context(|| format!("--out {}", out.display()))?;
     let data = out.join(".bridge");
     let mut config = Config::default();
     config.http.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -199,7 +202,12 @@ async fn demo(out: &Path) -> anyhow::Result<()> {
 }
 
 /// Says where everything is; on a first start also the key, which is shown only now.
-fn print_start(bridge: &Bridge, loopback_only: bool, storage: &tutti_server::config::Storage) {
+fn print_start(
+    bridge: &Bridge,
+    loopback_only: bool,
+    media_ip: IpAddr,
+    storage: &tutti_server::config::Storage,
+) {
     let Credentials {
         account,
         api_key,
@@ -221,7 +229,14 @@ fn print_start(bridge: &Bridge, loopback_only: bool, storage: &tutti_server::con
     if loopback_only {
         println!("  open to     this machine only; webhooks and sounds may come from loopback");
     } else {
-        println!("  open to     the network");
+        println!("  open to     the network; webhooks and sounds come from loopback only where");
+        println!("              egress.allow names it");
+        if media_ip.is_loopback() && !bridge.sip.ip().is_loopback() {
+            println!(
+                "  WARNING     media.ip is {media_ip}: phones elsewhere will hear nothing; name"
+            );
+            println!("              this machine's address");
+        }
     }
     if let (true, Some(key)) = (is_new, api_key) {
         println!("  API key     {key} (shown this once)");
