@@ -130,7 +130,7 @@ impl Bridge {
         fs::read_to_string(self.home().path().join("stderr")).unwrap_or_default()
     }
 
-    /// Ends it as a power cut would, and keeps what it left.
+    /// Ends it without a chance to tidy up, and keeps what it left.
     pub(crate) fn kill(mut self) -> Home {
         self.process.kill().unwrap();
         self.process.wait().unwrap();

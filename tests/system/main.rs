@@ -20,6 +20,7 @@ mod python_sdk;
 mod removal;
 mod rest;
 mod restart;
+mod ringing;
 mod sipp;
 mod story;
 mod tool;

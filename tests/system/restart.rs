@@ -1,4 +1,4 @@
-//! What is left after a power cut? Everything that was committed, and every recording.
+//! What is left of a killed process? Everything that was committed, and every recording.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::rest::text;
 use crate::tool::{run, tool};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_power_cut_the_conference_is_closed_and_its_recording_is_whole() {
+async fn after_a_kill_the_conference_is_closed_and_its_recording_is_whole() {
     let application = Application::start().await;
     let bridge = Bridge::start().await;
     let rest = bridge.rest();

@@ -222,6 +222,10 @@ impl ControlLoop {
             Route::Application(_) if !arrival.to.starts_with('+') => format!("+{}", arrival.to),
             Route::Application(_) | Route::Conference(_) => arrival.to,
         };
+        if matches!(route, Route::Application(_)) {
+            // The application may take seconds to answer; the caller hears meanwhile that it rings.
+            sip.ringing(dialog).await;
+        }
         let input = Input::CallArrived {
             call,
             account,
