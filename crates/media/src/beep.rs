@@ -35,6 +35,11 @@ impl BeepPlayer {
         }
     }
 
+    /// Whether no beep is heard or waits.
+    pub fn is_at_rest(&self) -> bool {
+        self.waiting[0].is_none()
+    }
+
     /// Adds the next 20 ms to a frame.
     pub fn add_to(&mut self, frame: &mut Frame) {
         let Some(beep) = self.waiting[0] else { return };

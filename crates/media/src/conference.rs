@@ -1,74 +1,24 @@
 //! What everybody in one conference hears.
 
-use tutti_model::{Beep, ConferenceId, Format};
+use tutti_model::{Beep, ConferenceId};
 
 use crate::beep::BeepPlayer;
-use crate::codec::Encoder;
+use crate::codec::CodecError;
+use crate::contributors::Contributors;
 use crate::frame::{FRAME_SAMPLES, Frame};
 use crate::limiter::Limiter;
+use crate::mix_class::{ClassKey, MixClass, RECENT_FRAMES};
+use crate::outlet::Encoded;
 use crate::prompt::Music;
+use crate::rtp::Contributor;
 use crate::tap::Tap;
-
-/// How many frames of the mix are remembered, to prime the encoder of a leg that leaves its class.
-pub(crate) const RECENT_FRAMES: usize = 5;
+use crate::trunk::Trunk;
 
 /// The most encodings of one conference that are shared; legs beyond encode for themselves.
-///
-/// Two of G.711, and Opus with five bitrates, with FEC or without, with DTX or without.
-pub(crate) const MAX_CLASSES: usize = 22;
+const MAX_CLASSES: usize = 32;
 
-/// The largest payload that an encoder writes in 20 ms, in bytes.
-pub(crate) const MAX_PAYLOAD: usize = 1_275;
-
-/// All legs that hear the full mix in the same encoding: encoded once.
-pub struct MixClass {
-    format: Format,
-    encoder: Encoder,
-    payload: [u8; MAX_PAYLOAD],
-    /// The length of this tick's payload, once somebody has asked for it.
-    encoded: Option<usize>,
-    /// The encoder has heard the tick before, so that this one goes on from it.
-    in_step: bool,
-}
-
-impl MixClass {
-    /// Makes the shared end of a format; the encoder must be of that format.
-    pub fn new(format: Format, encoder: Encoder) -> MixClass {
-        MixClass {
-            format,
-            encoder,
-            payload: [0; MAX_PAYLOAD],
-            encoded: None,
-            in_step: false,
-        }
-    }
-
-    pub(crate) fn format(&self) -> Format {
-        self.format
-    }
-
-    /// Begins a tick: nobody has asked yet.
-    fn begin_tick(&mut self) {
-        self.in_step = self.encoded.is_some();
-        self.encoded = None;
-    }
-
-    /// This tick's payload, encoded when the first listener asks.
-    fn payload(&mut self, mix: &Frame, recent: &[Frame; RECENT_FRAMES]) -> &[u8] {
-        let len = match self.encoded {
-            Some(len) => len,
-            None => {
-                // Whoever asks after a pause comes from an encoder that went on meanwhile.
-                if !self.in_step {
-                    self.encoder.prime(recent.iter());
-                }
-                self.encoder.encode(mix, &mut self.payload).unwrap_or(0)
-            }
-        };
-        self.encoded = Some(len);
-        self.payload.get(..len).unwrap_or_default()
-    }
-}
+/// The most threads besides this one that mix one conference.
+const MAX_TRUNKS: usize = 15;
 
 /// A recording of the mix and how far it is.
 struct Recording {
@@ -81,9 +31,11 @@ struct Recording {
 /// It allocates nothing after construction.
 pub struct Conference {
     id: ConferenceId,
+    phase: u8,
     mixing: bool,
-    /// The sum of contributors, in this tick.
+    /// The sum of contributors, in this tick; those of other parts are added when it is complete.
     sum: Frame,
+    contributors: Contributors,
     /// What is heard beside voices in this tick: music and beeps.
     beside: Frame,
     /// The ends of voices that left since the last tick, faded out.
@@ -96,20 +48,27 @@ pub struct Conference {
     /// The mixes of the last ticks, oldest first.
     recent: [Frame; RECENT_FRAMES],
     classes: [Option<Box<MixClass>>; MAX_CLASSES],
+    /// The classes that were asked for and have not come.
+    asked: Vec<ClassKey>,
     beeps: BeepPlayer,
     music: Option<Music>,
     recording: Option<Recording>,
+    /// The ways to the other parts of this conference, on other threads.
+    trunks: Vec<Box<dyn Trunk>>,
     /// Samples since the session's recording began, for tracks that begin later.
     session_position: u64,
 }
 
 impl Conference {
-    /// An empty conference that does not mix yet.
-    pub fn new(id: ConferenceId) -> Conference {
+    /// An empty conference that does not mix yet; it ticks in this one of
+    /// [`PHASES`](crate::PHASES).
+    pub fn new(id: ConferenceId, phase: u8) -> Conference {
         Conference {
             id,
+            phase,
             mixing: false,
             sum: [0.0; FRAME_SAMPLES],
+            contributors: Contributors::default(),
             beside: [0.0; FRAME_SAMPLES],
             tail: [0.0; FRAME_SAMPLES],
             mix: [0.0; FRAME_SAMPLES],
@@ -117,9 +76,11 @@ impl Conference {
             limiter_before: Limiter::default(),
             recent: [[0.0; FRAME_SAMPLES]; RECENT_FRAMES],
             classes: Default::default(),
+            asked: Vec::with_capacity(MAX_CLASSES),
             beeps: BeepPlayer::default(),
             music: None,
             recording: None,
+            trunks: Vec::with_capacity(MAX_TRUNKS),
             session_position: 0,
         }
     }
@@ -127,6 +88,15 @@ impl Conference {
     /// Which conference this is.
     pub fn id(&self) -> ConferenceId {
         self.id
+    }
+
+    pub(crate) fn phase(&self) -> u8 {
+        self.phase
+    }
+
+    /// Whether it makes no sound of its own and records none, so that without legs it needs no tick.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.music.is_none() && self.recording.is_none() && self.beeps.is_at_rest()
     }
 
     pub(crate) fn is_mixing(&self) -> bool {
@@ -178,13 +148,43 @@ impl Conference {
         self.session_position
     }
 
-    /// Offers an encoder for a format; gives it back when the format has one, or no place is left.
+    /// Connects another part of this conference; gives the trunk back when no place is left.
+    pub(crate) fn add_trunk(&mut self, trunk: Box<dyn Trunk>) -> Option<Box<dyn Trunk>> {
+        if self.trunks.len() == MAX_TRUNKS {
+            return Some(trunk);
+        }
+        self.trunks.push(trunk);
+        None
+    }
+
+    /// Takes out a trunk whose other part is gone.
+    pub(crate) fn take_finished_trunk(&mut self) -> Option<Box<dyn Trunk>> {
+        let over = self.trunks.iter().position(|trunk| trunk.is_over())?;
+        Some(self.trunks.swap_remove(over))
+    }
+
+    /// Moves all clocks on by ticks that nobody heard.
+    pub(crate) fn skip(&mut self, ticks: u32) {
+        let samples = u64::from(ticks) * FRAME_SAMPLES as u64;
+        self.session_position += samples;
+        if let Some(recording) = &mut self.recording {
+            recording.position += samples;
+        }
+    }
+
+    /// Takes one of the trunks out, whichever; all of them go when parts change.
+    pub(crate) fn take_trunk(&mut self) -> Option<Box<dyn Trunk>> {
+        self.trunks.pop()
+    }
+
+    /// Offers an encoder for a class; gives it back when the class has one, or no place is left.
     pub(crate) fn add_class(&mut self, class: Box<MixClass>) -> Option<Box<MixClass>> {
+        self.asked.retain(|key| *key != class.key());
         if self
             .classes
             .iter()
             .flatten()
-            .any(|known| known.format == class.format)
+            .any(|known| known.key() == class.key())
         {
             return Some(class);
         }
@@ -198,14 +198,23 @@ impl Conference {
     pub(crate) fn begin_tick(&mut self) {
         self.sum = self.tail;
         self.tail.fill(0.0);
+        self.contributors.clear();
         for class in self.classes.iter_mut().flatten() {
             class.begin_tick();
         }
     }
 
     /// Adds a contributor's frame to the sum.
-    pub(crate) fn add(&mut self, own: &Frame) {
+    pub(crate) fn add(&mut self, own: &Frame, contributor: Option<Contributor>) {
         add(&mut self.sum, own);
+        if let Some(contributor) = contributor {
+            self.contributors.add(contributor);
+        }
+    }
+
+    /// Who contributes to this tick.
+    pub(crate) fn contributors(&self) -> &Contributors {
+        &self.contributors
     }
 
     /// Keeps the faded end of a voice that leaves, for the next tick.
@@ -220,6 +229,12 @@ impl Conference {
             music.add_to(&mut self.beside);
         }
         self.beeps.add_to(&mut self.beside);
+        if !self.trunks.is_empty() {
+            let own = self.sum;
+            for trunk in &mut self.trunks {
+                trunk.exchange(&own, &mut self.sum);
+            }
+        }
 
         self.recent.rotate_left(1);
         if let Some(oldest) = self.recent.last_mut() {
@@ -245,11 +260,15 @@ impl Conference {
         &self.mix
     }
 
-    /// The mix without one contributor's own voice, not limited yet.
-    pub(crate) fn minus(&self, own: &Frame, minus: &mut Frame) {
-        for (index, sample) in minus.iter_mut().enumerate() {
-            *sample = self.sum[index] - own[index] + self.beside[index];
+    /// The mix without one contributor's own voice, or all of it; not limited yet.
+    pub(crate) fn minus(&self, own: Option<&Frame>, minus: &mut Frame) {
+        *minus = self.sum;
+        if let Some(own) = own {
+            for (minus, own) in minus.iter_mut().zip(own) {
+                *minus -= own;
+            }
         }
+        add(minus, &self.beside);
     }
 
     /// The limiter before this tick: a private mix goes on from what its class has heard.
@@ -262,19 +281,49 @@ impl Conference {
         &self.recent
     }
 
-    /// This tick's payload of a format, if the format is shared.
-    pub(crate) fn class_payload(&mut self, format: Format) -> Option<&[u8]> {
+    /// Whether legs with this in common have a shared encoder.
+    pub(crate) fn shares(&self, key: ClassKey) -> bool {
+        self.classes
+            .iter()
+            .flatten()
+            .any(|class| class.key() == key)
+    }
+
+    /// Whether a shared encoder must be asked for now: it was not yet, and has a place.
+    pub(crate) fn asks_for(&mut self, key: ClassKey) -> bool {
+        let places = self.classes.iter().filter(|place| place.is_none()).count();
+        if self.asked.len() >= places || self.asked.contains(&key) {
+            return false;
+        }
+        self.asked.push(key);
+        true
+    }
+
+    /// What this tick becomes in a class, if there is one.
+    pub(crate) fn class_encoded(
+        &mut self,
+        key: ClassKey,
+        complexity: Option<u8>,
+        encodes: &mut u64,
+    ) -> Option<Result<Encoded<'_>, CodecError>> {
         let Conference {
             classes,
             mix,
             recent,
+            sum,
+            beside,
             ..
         } = self;
+        let unlimited = || {
+            let mut unlimited = *sum;
+            add(&mut unlimited, beside);
+            unlimited
+        };
         let class = classes
             .iter_mut()
             .flatten()
-            .find(|class| class.format() == format)?;
-        Some(class.payload(mix, recent))
+            .find(|class| class.key() == key)?;
+        Some(class.encoded(mix, unlimited, recent, complexity, encodes))
     }
 }
 

@@ -80,6 +80,15 @@ impl Latch {
         }
     }
 
+    /// The only source whose RTP can still be believed, once nobody else can prove itself.
+    pub fn only_source(&self, now: Timestamp) -> Option<SocketAddr> {
+        match self.state {
+            State::Unanswered => None,
+            State::Open { until, .. } => (now > until).then_some(self.announced),
+            State::Locked(source) => Some(source),
+        }
+    }
+
     /// Whether RTCP from this address may be believed.
     pub fn accepts_rtcp(&self, from: SocketAddr) -> bool {
         let answered = !matches!(self.state, State::Unanswered);
@@ -188,5 +197,25 @@ mod tests {
     fn a_sprayer_that_changes_its_ssrc_proves_nothing() {
         let mut latch = latch();
         assert!((0..100).all(|n| !latch.accepts(T0, at(1, 5000), u32::from(n), n)));
+    }
+
+    #[test]
+    fn a_nat_that_changes_its_port_in_a_call_is_believed_after_a_new_offer_only() {
+        let mut latch = latch();
+        assert_eq!(offer(&mut latch, at(1, 9999), 6), 3);
+        // The same phone, behind another port: who could tell it from somebody else at its NAT?
+        let later = T0 + Duration::from_secs(60);
+        assert!((0..100).all(|sequence| !latch.accepts(later, at(1, 9998), 7, 100 + sequence)));
+        assert_eq!(latch.destination(), at(1, 9999));
+        // Nor does an offer with the same address help whoever has not sent it.
+        latch.announce(later, at(1, 4000));
+        assert!(!latch.accepts(later, at(1, 9998), 7, 300));
+        assert!(latch.accepts(later, at(1, 9999), 7, 300));
+
+        latch.announce(later, at(1, 4002));
+        let proven = (0..6).filter(|&sequence| latch.accepts(later, at(1, 9998), 7, sequence));
+        assert_eq!(proven.count(), 3);
+        assert_eq!(latch.destination(), at(1, 9998));
+        assert!(!latch.accepts(later, at(1, 9999), 7, 400));
     }
 }

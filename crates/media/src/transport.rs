@@ -31,4 +31,9 @@ pub trait Transport {
 
     /// Sends a datagram.
     fn send(&mut self, channel: Channel, to: SocketAddr, datagram: &[u8]);
+
+    /// Says that only RTP from this peer will be believed from now on, or again what others send.
+    ///
+    /// A transport may spare itself what it knows to be in vain.
+    fn settle(&mut self, _peer: Option<SocketAddr>) {}
 }

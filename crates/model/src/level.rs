@@ -14,6 +14,11 @@ impl AudioLevel {
         AudioLevel(minus_dbov.clamp(0.0, 127.0) as u8)
     }
 
+    /// The level this many decibels below full scale; what is below silence is silence.
+    pub fn from_minus_dbov(minus_dbov: u8) -> AudioLevel {
+        AudioLevel(minus_dbov.min(127))
+    }
+
     /// How far below full scale, in decibels.
     pub fn minus_dbov(self) -> u8 {
         self.0
@@ -29,5 +34,7 @@ mod tests {
         assert_eq!(AudioLevel::from_rms(1.0).minus_dbov(), 0);
         assert_eq!(AudioLevel::from_rms(0.1).minus_dbov(), 20);
         assert_eq!(AudioLevel::from_rms(0.0), AudioLevel::SILENCE);
+        assert_eq!(AudioLevel::from_minus_dbov(20), AudioLevel::from_rms(0.1));
+        assert_eq!(AudioLevel::from_minus_dbov(200), AudioLevel::SILENCE);
     }
 }

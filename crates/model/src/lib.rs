@@ -17,7 +17,7 @@ pub use id::{
 };
 pub use level::AudioLevel;
 pub use media::{
-    Beep, Digit, MediaCommand, MediaEvent, Privileges, PromptId, PromptOutcome, PromptSource,
-    RecordingFailure, Repeat,
+    Beep, Digit, Gains, MediaCommand, MediaEvent, Privileges, PromptId, PromptOutcome,
+    PromptSource, RecordingFailure, Repeat,
 };
 pub use time::Timestamp;

@@ -13,6 +13,20 @@ pub struct Privileges {
     pub listen: bool,
 }
 
+/// How much louder or quieter than it is one participant is heard, and hears.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Gains {
+    /// For its voice in the mix, in decibels.
+    pub input_db: i8,
+    /// For what it hears, in decibels.
+    pub output_db: i8,
+}
+
+impl Gains {
+    /// The most that either may be, louder or quieter.
+    pub const MOST_DB: i8 = 24;
+}
+
 /// The signal that everybody with the listen privilege hears when somebody comes or goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Beep {
@@ -55,18 +69,25 @@ pub enum Repeat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digit(char);
 
+/// The keys in the order of their telephone-event codes (RFC 4733 §3.2).
+const KEYS: [char; 16] = [
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D',
+];
+
 impl Digit {
     /// The key with this character, if there is one.
     pub fn from_char(key: char) -> Option<Digit> {
-        matches!(key, '0'..='9' | '*' | '#' | 'A'..='D').then_some(Digit(key))
+        KEYS.contains(&key).then_some(Digit(key))
     }
 
     /// The key with this telephone-event code (RFC 4733 §3.2), if it is a key.
     pub fn from_event(code: u8) -> Option<Digit> {
-        const KEYS: [char; 16] = [
-            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D',
-        ];
         KEYS.get(usize::from(code)).copied().map(Digit)
+    }
+
+    /// The key's telephone-event code.
+    pub fn event(self) -> u8 {
+        KEYS.iter().position(|key| *key == self.0).unwrap_or(0) as u8
     }
 
     /// The character on the key.
@@ -96,6 +117,16 @@ pub enum MediaCommand {
     SetPrivileges {
         call: CallId,
         privileges: Privileges,
+    },
+    /// Changes how loud a participant is heard, and hears.
+    SetGains { call: CallId, gains: Gains },
+    /// Presses a key towards one leg (RFC 4733, or as a tone where that is not negotiated).
+    PressDigit { call: CallId, digit: Digit },
+    /// Lets everybody else in a conference hear a key that one participant pressed.
+    PassDigit {
+        conference: ConferenceId,
+        from: CallId,
+        digit: Digit,
     },
     /// Lets participants hear each other, or not: a conference mixes while it is inProgress.
     SetMixing { conference: ConferenceId, on: bool },
@@ -166,6 +197,8 @@ pub enum MediaEvent {
     },
     /// A key was pressed.
     DigitPressed { call: CallId, digit: Digit },
+    /// A participant began to speak, or has stopped.
+    Speaking { call: CallId, speaking: bool },
     /// Nothing has arrived on a leg for so long that its caller must be gone.
     LegSilent { call: CallId },
     /// Wait music could not be had; the built-in piece plays instead. The text says why.
@@ -184,4 +217,22 @@ pub enum MediaEvent {
         recording: RecordingId,
         failure: RecordingFailure,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_code_and_every_code_its_key() {
+        for code in 0..=255 {
+            let digit = Digit::from_event(code);
+            assert_eq!(digit.is_some(), code < 16);
+            if let Some(digit) = digit {
+                assert_eq!(digit.event(), code);
+                assert_eq!(Digit::from_char(digit.as_char()), Some(digit));
+            }
+        }
+        assert_eq!(Digit::from_char('a'), None);
+    }
 }

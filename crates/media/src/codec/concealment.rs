@@ -1,6 +1,9 @@
-//! What to say for lost G.711: the last pitch periods again, fading (after G.711 Appendix I).
+//! What to say for lost samples: the last pitch periods again, fading (after G.711 Appendix I).
 
-/// The shortest and the longest pitch period that is looked for: 5 and 15 ms at 8 kHz.
+/// The rate in whose samples the constants below count.
+const BASE_RATE_HZ: u32 = 8_000;
+
+/// The shortest and the longest pitch period that is looked for: 5 and 15 ms.
 const MIN_PERIOD: usize = 40;
 const MAX_PERIOD: usize = 120;
 
@@ -14,7 +17,7 @@ const HISTORY: usize = 3 * MAX_PERIOD + MAX_PERIOD / 4;
 const STEP: usize = 80;
 
 /// After this nothing is left to hear: 60 ms.
-pub(super) const FADED: usize = 6 * STEP;
+const FADED: usize = 6 * STEP;
 
 /// How much the gain falls in one step.
 const FALL_PER_STEP: f32 = 0.2;
@@ -26,19 +29,22 @@ const MAX_OVERLAP: usize = 80;
 /// How long the seam between the last sample heard and the first guessed is smoothed: 1 ms.
 const SEAM: usize = 8;
 
-/// Repeats the recent past while nothing is heard.
+/// Repeats the recent past while nothing is heard, at a multiple of 8 kHz.
 #[derive(Debug, Clone)]
 pub(super) struct Concealment {
+    /// Samples for each one at 8 kHz.
+    scale: usize,
     /// What was said last, oldest first.
-    history: [f32; HISTORY],
+    history: Box<[f32]>,
+    /// The same as it was when the erasure began.
+    past: Box<[f32]>,
     guess: Option<Guess>,
 }
 
-/// An erasure that is being concealed.
+/// Where in an erasure that is being concealed the guess is.
 #[derive(Debug, Clone, Copy)]
-struct Guess {
-    /// The past as it was heard when the erasure began.
-    past: [f32; HISTORY],
+pub(super) struct Guess {
+    scale: usize,
     period: usize,
     /// How many periods are repeated; more as time goes on, so that it does not buzz.
     periods: usize,
@@ -50,25 +56,39 @@ struct Guess {
     seam: f32,
 }
 
-impl Default for Concealment {
-    fn default() -> Concealment {
+impl Concealment {
+    pub(super) fn new(rate_hz: u32) -> Concealment {
+        debug_assert!(rate_hz.is_multiple_of(BASE_RATE_HZ));
+        let scale = (rate_hz / BASE_RATE_HZ) as usize;
+        let nothing = vec![0.0; HISTORY * scale].into_boxed_slice();
         Concealment {
-            history: [0.0; HISTORY],
+            scale,
+            history: nothing.clone(),
+            past: nothing,
             guess: None,
         }
     }
-}
 
-impl Concealment {
+    /// After how many samples nothing is left to hear of a guess.
+    pub(super) fn fades_in(&self) -> usize {
+        FADED * self.scale
+    }
+
+    /// Forgets what was heard.
+    pub(super) fn reset(&mut self) {
+        self.history.fill(0.0);
+        self.guess = None;
+    }
+
     /// Takes what was heard; after an erasure its beginning is blended with the guess.
     pub(super) fn heard(&mut self, samples: &mut [f32]) {
         if let Some(mut guess) = self.guess.take() {
-            let overlap = (OVERLAP + guess.len / STEP * OVERLAP)
-                .min(MAX_OVERLAP)
-                .min(samples.len());
+            let steps = guess.len / (STEP * self.scale);
+            let overlap = ((1 + steps) * OVERLAP).min(MAX_OVERLAP) * self.scale;
+            let overlap = overlap.min(samples.len());
             for (n, sample) in samples.iter_mut().take(overlap).enumerate() {
                 let weight = (n + 1) as f32 / (overlap + 1) as f32;
-                *sample = *sample * weight + guess.next() * (1.0 - weight);
+                *sample = *sample * weight + guess.next(&self.past) * (1.0 - weight);
             }
         }
         self.remember(samples);
@@ -76,22 +96,37 @@ impl Concealment {
 
     /// Fills `out` with a guess.
     pub(super) fn conceal(&mut self, out: &mut [f32]) {
-        let guess = self.guess.get_or_insert_with(|| Guess::new(&self.history));
+        let mut guess = self.begin();
         for out in out.iter_mut() {
-            *out = guess.next();
+            *out = guess.next(&self.past);
         }
+        self.guess = Some(guess);
         self.remember(out);
     }
 
+    /// Where the guess is; a new erasure begins if there is none.
+    pub(super) fn begin(&mut self) -> Guess {
+        *self.guess.get_or_insert_with(|| {
+            self.past.copy_from_slice(&self.history);
+            Guess::new(&self.past, self.scale)
+        })
+    }
+
+    /// The sample that comes next in a guess of this erasure, which is thereby taken.
+    pub(super) fn next_of(&self, guess: &mut Guess) -> f32 {
+        guess.next(&self.past)
+    }
+
     fn remember(&mut self, samples: &[f32]) {
-        match samples.len().checked_sub(HISTORY) {
+        let kept = self.history.len();
+        match samples.len().checked_sub(kept) {
             Some(skipped) => {
                 self.history
                     .copy_from_slice(samples.get(skipped..).unwrap_or_default());
             }
             None => {
                 self.history.copy_within(samples.len().., 0);
-                if let Some(end) = self.history.get_mut(HISTORY - samples.len()..) {
+                if let Some(end) = self.history.get_mut(kept - samples.len()..) {
                     end.copy_from_slice(samples);
                 }
             }
@@ -100,52 +135,53 @@ impl Concealment {
 }
 
 impl Guess {
-    fn new(history: &[f32; HISTORY]) -> Guess {
-        let period = period_of(history);
-        let at = HISTORY - period;
-        let sample = |n: usize| history.get(n).copied().unwrap_or(0.0);
+    fn new(past: &[f32], scale: usize) -> Guess {
+        let period = period_of(past, scale);
+        let at = past.len() - period;
+        let sample = |n: usize| past.get(n).copied().unwrap_or(0.0);
         Guess {
-            past: *history,
+            scale,
             period,
             periods: 1,
             at,
             len: 0,
             // The step that the period itself makes here is its own.
-            seam: sample(HISTORY - 1) - sample(at - 1),
+            seam: sample(past.len() - 1) - sample(at - 1),
         }
     }
 
     /// The next sample.
-    fn next(&mut self) -> f32 {
-        if self.len >= FADED {
+    fn next(&mut self, past: &[f32]) -> f32 {
+        if self.len >= FADED * self.scale {
             return 0.0;
         }
-        let sample = self.next_of_period();
-        let gain = match self.len.checked_sub(STEP) {
+        let (step, seam) = (STEP * self.scale, SEAM * self.scale);
+        let sample = self.next_of_period(past);
+        let gain = match self.len.checked_sub(step) {
             None => 1.0,
-            Some(fading) => 1.0 - fading as f32 / STEP as f32 * FALL_PER_STEP,
+            Some(fading) => 1.0 - fading as f32 / step as f32 * FALL_PER_STEP,
         };
-        let seam = self.seam * SEAM.saturating_sub(self.len) as f32 / (SEAM + 1) as f32;
+        let seam = self.seam * seam.saturating_sub(self.len) as f32 / (seam + 1) as f32;
         self.len += 1;
         (sample + seam) * gain
     }
 
     /// Goes round the last periods; the end of the last is blended into what came before the first.
-    fn next_of_period(&mut self) -> f32 {
+    fn next_of_period(&mut self, past: &[f32]) -> f32 {
         let quarter = self.period / 4;
-        let blended_from = HISTORY - quarter;
+        let blended_from = past.len() - quarter;
         if self.at == blended_from {
-            self.periods = (1 + self.len / STEP).min(3);
+            self.periods = (1 + self.len / (STEP * self.scale)).min(3);
         }
-        let begin = HISTORY - self.periods * self.period;
-        let mut sample = self.past.get(self.at).copied().unwrap_or(0.0);
+        let begin = past.len() - self.periods * self.period;
+        let mut sample = past.get(self.at).copied().unwrap_or(0.0);
         if let Some(n) = self.at.checked_sub(blended_from) {
             let weight = (n + 1) as f32 / (quarter + 1) as f32;
-            let before = self.past.get(begin - quarter + n).copied().unwrap_or(0.0);
+            let before = past.get(begin - quarter + n).copied().unwrap_or(0.0);
             sample = sample * (1.0 - weight) + before * weight;
         }
         self.at += 1;
-        if self.at == HISTORY {
+        if self.at == past.len() {
             self.at = begin;
         }
         sample
@@ -153,11 +189,12 @@ impl Guess {
 }
 
 /// The period at which the past resembles itself most.
-fn period_of(history: &[f32; HISTORY]) -> usize {
-    let recent = history.get(HISTORY - COMPARED..).unwrap_or_default();
+fn period_of(past: &[f32], scale: usize) -> usize {
+    let compared = COMPARED * scale;
+    let recent = past.get(past.len() - compared..).unwrap_or_default();
     let likeness = |period: usize, stride: usize| {
-        let begin = HISTORY - COMPARED - period;
-        let earlier = history.get(begin..begin + COMPARED).unwrap_or_default();
+        let begin = past.len() - compared - period;
+        let earlier = past.get(begin..begin + compared).unwrap_or_default();
         let (mut product, mut energy) = (0.0_f32, 1e-9_f32);
         for (a, b) in recent.iter().zip(earlier).step_by(stride) {
             product += a * b;
@@ -175,9 +212,11 @@ fn period_of(history: &[f32; HISTORY]) -> usize {
         }
         best
     };
-    let coarse = best(MIN_PERIOD..=MAX_PERIOD, 2, 2);
+    let (shortest, longest) = (MIN_PERIOD * scale, MAX_PERIOD * scale);
+    let coarse = best(shortest..=longest, 2 * scale, 2 * scale);
+    let near = 2 * scale - 1;
     best(
-        (coarse - 1).max(MIN_PERIOD)..=(coarse + 1).min(MAX_PERIOD),
+        (coarse - near).max(shortest)..=(coarse + near).min(longest),
         1,
         1,
     )
@@ -188,10 +227,13 @@ mod tests {
     use super::*;
     use crate::frame::rms;
 
-    fn vowel(begin: usize, len: usize) -> Vec<f32> {
-        (begin..begin + len)
+    const RATES_HZ: [u32; 3] = [8_000, 16_000, 48_000];
+
+    fn vowel(rate_hz: u32, begin_ms: usize, len_ms: usize) -> Vec<f32> {
+        let per_ms = rate_hz as usize / 1_000;
+        (begin_ms * per_ms..(begin_ms + len_ms) * per_ms)
             .map(|n| {
-                let phase = std::f32::consts::TAU * 130.0 * n as f32 / 8_000.0;
+                let phase = std::f32::consts::TAU * 130.0 * n as f32 / rate_hz as f32;
                 (1..=8)
                     .map(|k| 0.2 / k as f32 * (k as f32 * phase).sin())
                     .sum()
@@ -208,71 +250,94 @@ mod tests {
 
     #[test]
     fn a_lost_frame_of_a_vowel_sounds_like_the_vowel() {
-        let mut concealment = Concealment::default();
-        concealment.heard(&mut vowel(0, 800));
-        let mut guess = vec![0.0; 80];
-        concealment.conceal(&mut guess);
-        let truth = vowel(800, 80);
-        let error: Vec<f32> = truth.iter().zip(&guess).map(|(a, b)| a - b).collect();
-        assert!(
-            rms(&error) < rms(&truth) * 0.35,
-            "{} of {}",
-            rms(&error),
-            rms(&truth)
-        );
+        for rate_hz in RATES_HZ {
+            let mut concealment = Concealment::new(rate_hz);
+            concealment.heard(&mut vowel(rate_hz, 0, 100));
+            let truth = vowel(rate_hz, 100, 10);
+            let mut guess = vec![0.0; truth.len()];
+            concealment.conceal(&mut guess);
+            let error: Vec<f32> = truth.iter().zip(&guess).map(|(a, b)| a - b).collect();
+            assert!(
+                rms(&error) < rms(&truth) * 0.35,
+                "{rate_hz} Hz: {} of {}",
+                rms(&error),
+                rms(&truth)
+            );
+        }
     }
 
     #[test]
     fn neither_the_loss_nor_the_recovery_clicks() {
-        for lost in [20, 80, 160, 240, 480] {
-            let mut concealment = Concealment::default();
-            let mut heard = vowel(0, 800);
-            concealment.heard(&mut heard);
-            let limit = steepest(&heard) * 1.5;
-            let mut guess = vec![0.0; lost];
-            concealment.conceal(&mut guess);
-            let mut back = vowel(800 + lost, 160);
-            concealment.heard(&mut back);
-            heard.extend(guess);
-            heard.extend(back);
-            assert!(steepest(&heard) < limit, "{lost} samples lost");
+        for rate_hz in RATES_HZ {
+            for lost_ms in [3, 10, 20, 30, 60] {
+                let mut concealment = Concealment::new(rate_hz);
+                let mut heard = vowel(rate_hz, 0, 100);
+                concealment.heard(&mut heard);
+                let limit = steepest(&heard) * 1.5;
+                let mut guess = vec![0.0; lost_ms * rate_hz as usize / 1_000];
+                concealment.conceal(&mut guess);
+                let mut back = vowel(rate_hz, 100 + lost_ms, 20);
+                concealment.heard(&mut back);
+                heard.extend(guess);
+                heard.extend(back);
+                assert!(
+                    steepest(&heard) < limit,
+                    "{lost_ms} ms lost at {rate_hz} Hz"
+                );
+            }
         }
     }
 
     #[test]
     fn nothing_is_left_after_60_milliseconds() {
-        let mut concealment = Concealment::default();
-        concealment.heard(&mut vowel(0, 800));
-        let mut levels = Vec::new();
-        for _ in 0..8 {
-            let mut guess = vec![0.0; STEP];
-            concealment.conceal(&mut guess);
-            levels.push(rms(&guess));
+        for rate_hz in RATES_HZ {
+            let mut concealment = Concealment::new(rate_hz);
+            concealment.heard(&mut vowel(rate_hz, 0, 100));
+            assert_eq!(concealment.fades_in(), rate_hz as usize * 60 / 1_000);
+            let mut levels = Vec::new();
+            for _ in 0..8 {
+                let mut guess = vec![0.0; rate_hz as usize / 100];
+                concealment.conceal(&mut guess);
+                levels.push(rms(&guess));
+            }
+            assert!(
+                levels[..6].windows(2).all(|pair| pair[1] < pair[0] * 1.15),
+                "{levels:?}"
+            );
+            assert!(levels[5] < levels[0] * 0.35, "{levels:?}");
+            assert!(levels[6] < 1e-9 && levels[7] < 1e-9, "{levels:?}");
         }
-        assert!(
-            levels[..6].windows(2).all(|pair| pair[1] < pair[0] * 1.15),
-            "{levels:?}"
-        );
-        assert!(levels[5] < levels[0] * 0.35, "{levels:?}");
-        assert!(levels[6] < 1e-9 && levels[7] < 1e-9, "{levels:?}");
     }
 
     #[test]
     fn the_period_of_a_voice_is_found() {
-        for period in [41, 53, 64, 80, 99, 120] {
-            let mut history = [0.0; HISTORY];
-            for (n, sample) in history.iter_mut().enumerate() {
-                *sample = if n % period < 5 { 0.5 } else { 0.0 };
+        for scale in [1, 2, 6] {
+            for period in [41, 53, 64, 80, 99, 120].map(|period| period * scale) {
+                let mut past = vec![0.0; HISTORY * scale];
+                for (n, sample) in past.iter_mut().enumerate() {
+                    *sample = if n % period < 5 * scale { 0.5 } else { 0.0 };
+                }
+                let found = period_of(&past, scale);
+                assert!(found.is_multiple_of(period), "{found} for {period}");
             }
-            let found = period_of(&history);
-            assert!(found.is_multiple_of(period), "{found} for {period}");
         }
     }
 
     #[test]
     fn silence_is_concealed_by_silence() {
-        let mut concealment = Concealment::default();
+        let mut concealment = Concealment::new(8_000);
         let mut guess = [1.0; 480];
+        concealment.conceal(&mut guess);
+        assert!(guess.iter().all(|sample| sample.abs() < 1e-9));
+    }
+
+    #[test]
+    fn what_was_forgotten_is_not_repeated() {
+        let mut concealment = Concealment::new(8_000);
+        concealment.heard(&mut vowel(8_000, 0, 100));
+        concealment.conceal(&mut [0.0; 80]);
+        concealment.reset();
+        let mut guess = [1.0; 160];
         concealment.conceal(&mut guess);
         assert!(guess.iter().all(|sample| sample.abs() < 1e-9));
     }

@@ -47,14 +47,14 @@ pub(super) fn samples_in(payload: &[u8]) -> Option<usize> {
 /// A G.711 decoder with its concealment.
 pub struct G711Decoder {
     law: Law,
-    concealment: Box<Concealment>,
+    concealment: Concealment,
 }
 
 impl G711Decoder {
     pub(super) fn new(law: Law) -> G711Decoder {
         G711Decoder {
             law,
-            concealment: Box::default(),
+            concealment: Concealment::new(SAMPLE_RATE_HZ),
         }
     }
 
@@ -72,8 +72,13 @@ impl G711Decoder {
         self.concealment.conceal(out);
     }
 
+    /// After how many samples nothing is left to hear of a guess.
+    pub(super) fn fades_in(&self) -> usize {
+        self.concealment.fades_in()
+    }
+
     pub(super) fn reset(&mut self) {
-        *self.concealment = Concealment::default();
+        self.concealment.reset();
     }
 }
 

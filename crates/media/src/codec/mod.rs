@@ -1,7 +1,10 @@
 //! Payloads to samples and back.
 
+pub(crate) mod activity;
 mod concealment;
 mod g711;
+mod g722;
+mod l16;
 mod opus;
 
 pub use g711::Law;
@@ -11,13 +14,19 @@ use tutti_model::{Codec, Format};
 
 use crate::frame::Frame;
 use g711::{G711Decoder, G711Encoder};
+use g722::{G722Decoder, G722Encoder};
+use l16::{L16Decoder, L16Encoder};
 use opus::{OpusDecoder, OpusEncoder};
 
-/// The longest payload that is sent or received: more fits into no packet.
-pub const MAX_PAYLOAD_BYTES: usize = 1_500;
+/// The longest payload that is sent or received: 20 ms of L16 at 48 kHz. All others fit into an
+/// Ethernet frame; this one the network cuts in two, or carries whole where its frames are large.
+pub const MAX_PAYLOAD_BYTES: usize = 1_920;
 
 /// The most audio that one packet carries, in milliseconds (RFC 6716 §2.1.4).
 pub const MAX_PACKET_MS: u32 = 120;
+
+/// The level of the comfort noise that stands for silence, in −dBov: it is hardly heard.
+const COMFORT_NOISE_LEVEL: u8 = 78;
 
 /// Why a codec did not do its work, and whose fault that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -38,6 +47,8 @@ pub enum CodecError {
 pub enum Decoder {
     Opus(OpusDecoder),
     G711(G711Decoder),
+    G722(Box<G722Decoder>),
+    L16(L16Decoder),
 }
 
 impl Decoder {
@@ -50,14 +61,19 @@ impl Decoder {
             Codec::Opus => Decoder::Opus(OpusDecoder::new()?),
             Codec::Pcmu => Decoder::G711(G711Decoder::new(Law::Mu)),
             Codec::Pcma => Decoder::G711(G711Decoder::new(Law::A)),
+            Codec::G722 => Decoder::G722(Box::new(G722Decoder::new())),
+            Codec::L16At16 | Codec::L16At48 => Decoder::L16(L16Decoder::new(codec.sample_rate())),
         })
     }
 
-    /// Samples in a second of what comes out; the RTP clock runs at the same rate.
+    /// Samples in a second of what comes out. The RTP clock runs at the same rate, but for G.722's at
+    /// half of it ([`Codec::clock_rate`]).
     pub fn sample_rate_hz(&self) -> u32 {
         match self {
             Decoder::Opus(_) => opus::SAMPLE_RATE_HZ,
             Decoder::G711(_) => g711::SAMPLE_RATE_HZ,
+            Decoder::G722(_) => g722::SAMPLE_RATE_HZ,
+            Decoder::L16(decoder) => decoder.sample_rate_hz(),
         }
     }
 
@@ -66,6 +82,8 @@ impl Decoder {
         match self {
             Decoder::Opus(_) => opus::samples_in(payload),
             Decoder::G711(_) => g711::samples_in(payload),
+            Decoder::G722(_) => g722::samples_in(payload),
+            Decoder::L16(_) => l16::samples_in(payload),
         }
     }
 
@@ -77,6 +95,8 @@ impl Decoder {
         match self {
             Decoder::Opus(decoder) => decoder.decode(payload, out),
             Decoder::G711(decoder) => decoder.decode(payload, out),
+            Decoder::G722(decoder) => decoder.decode(payload, out),
+            Decoder::L16(decoder) => decoder.decode(payload, out),
         }
     }
 
@@ -85,7 +105,7 @@ impl Decoder {
     pub fn decode_fec(&mut self, next: &[u8], out: &mut [f32]) -> bool {
         match self {
             Decoder::Opus(decoder) => decoder.decode_fec(next, out),
-            Decoder::G711(_) => false,
+            Decoder::G711(_) | Decoder::G722(_) | Decoder::L16(_) => false,
         }
     }
 
@@ -94,6 +114,8 @@ impl Decoder {
         match self {
             Decoder::Opus(decoder) => decoder.conceal(out),
             Decoder::G711(decoder) => decoder.conceal(out),
+            Decoder::G722(decoder) => decoder.conceal(out),
+            Decoder::L16(decoder) => decoder.conceal(out),
         }
     }
 
@@ -101,7 +123,9 @@ impl Decoder {
     pub fn conceals_for(&self) -> usize {
         match self {
             Decoder::Opus(_) => opus::MAX_PACKET_SAMPLES,
-            Decoder::G711(_) => concealment::FADED,
+            Decoder::G711(decoder) => decoder.fades_in(),
+            Decoder::G722(decoder) => decoder.fades_in(),
+            Decoder::L16(decoder) => decoder.fades_in(),
         }
     }
 
@@ -109,7 +133,7 @@ impl Decoder {
     pub fn announces_pause(&self, payload: &[u8]) -> bool {
         match self {
             Decoder::Opus(_) => opus::announces_pause(payload),
-            Decoder::G711(_) => false,
+            Decoder::G711(_) | Decoder::G722(_) | Decoder::L16(_) => false,
         }
     }
 
@@ -118,6 +142,8 @@ impl Decoder {
         match self {
             Decoder::Opus(decoder) => decoder.reset(),
             Decoder::G711(decoder) => decoder.reset(),
+            Decoder::G722(decoder) => decoder.reset(),
+            Decoder::L16(decoder) => decoder.reset(),
         }
     }
 }
@@ -144,6 +170,8 @@ impl Default for EncoderSettings {
 pub enum Encoder {
     Opus(OpusEncoder),
     G711(G711Encoder),
+    G722(G722Encoder),
+    L16(L16Encoder),
 }
 
 impl Encoder {
@@ -156,7 +184,26 @@ impl Encoder {
             Codec::Opus => Encoder::Opus(OpusEncoder::new(format, settings)?),
             Codec::Pcmu => Encoder::G711(G711Encoder::new(Law::Mu)?),
             Codec::Pcma => Encoder::G711(G711Encoder::new(Law::A)?),
+            Codec::G722 => Encoder::G722(G722Encoder::new()?),
+            Codec::L16At16 | Codec::L16At48 => {
+                Encoder::L16(L16Encoder::new(format.codec.sample_rate())?)
+            }
         })
+    }
+
+    /// Encodes as this format asks from the next frame on; it must be of the encoder's codec.
+    ///
+    /// # Errors
+    /// When libopus refuses it.
+    pub fn configure(
+        &mut self,
+        format: &Format,
+        settings: EncoderSettings,
+    ) -> Result<(), CodecError> {
+        match self {
+            Encoder::Opus(encoder) => encoder.configure(format, settings),
+            Encoder::G711(_) | Encoder::G722(_) | Encoder::L16(_) => Ok(()),
+        }
     }
 
     /// Encodes a frame to the front of `payload`; returns the length, or 0 for a frame of a silence
@@ -168,6 +215,20 @@ impl Encoder {
         match self {
             Encoder::Opus(encoder) => encoder.encode(frame, payload),
             Encoder::G711(encoder) => encoder.encode(frame, payload),
+            Encoder::G722(encoder) => encoder.encode(frame, payload),
+            Encoder::L16(encoder) => encoder.encode(frame, payload),
+        }
+    }
+
+    /// Describes silence in place of encoding it (RFC 3389 §3); returns the length, or 0 where there
+    /// is no room for it.
+    pub fn comfort_noise(&self, payload: &mut [u8]) -> usize {
+        match payload.first_mut() {
+            Some(level) => {
+                *level = COMFORT_NOISE_LEVEL;
+                1
+            }
+            None => 0,
         }
     }
 
@@ -176,6 +237,8 @@ impl Encoder {
         match self {
             Encoder::Opus(encoder) => encoder.reset(),
             Encoder::G711(encoder) => encoder.reset(),
+            Encoder::G722(encoder) => encoder.reset(),
+            Encoder::L16(encoder) => encoder.reset(),
         }
         let mut unsent = [0; MAX_PAYLOAD_BYTES];
         for frame in recent {
@@ -197,8 +260,17 @@ mod tests {
         })
     }
 
-    fn formats() -> [Format; 3] {
-        [Codec::Opus, Codec::Pcmu, Codec::Pcma].map(Format::plain)
+    const CODECS: [Codec; 6] = [
+        Codec::Opus,
+        Codec::G722,
+        Codec::Pcmu,
+        Codec::Pcma,
+        Codec::L16At16,
+        Codec::L16At48,
+    ];
+
+    fn formats() -> [Format; 6] {
+        CODECS.map(Format::plain)
     }
 
     #[test]
@@ -274,7 +346,7 @@ mod tests {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (seed >> 16) as u8
         };
-        for codec in [Codec::Opus, Codec::Pcmu, Codec::Pcma] {
+        for codec in CODECS {
             let mut decoder = Decoder::new(codec).unwrap();
             let mut out = vec![0.0; (decoder.sample_rate_hz() * MAX_PACKET_MS / 1_000) as usize];
             for round in 0..5_000 {

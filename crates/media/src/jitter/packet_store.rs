@@ -1,15 +1,39 @@
 //! Undecoded packets in the order of their audio, in memory that is taken once.
 
+use tutti_model::Codec;
+
 use crate::codec::MAX_PAYLOAD_BYTES;
 
 /// The most packets that wait.
 const SLOTS: usize = 64;
 
-/// Payloads are kept in chains of blocks; one holds 20 ms of G.711.
-const BLOCK_BYTES: usize = 160;
+/// The most blocks; payloads are kept in chains of them.
+const MAX_BLOCKS: usize = 128;
 
-/// 15 KiB: 64 packets of 20 ms or 32 of 60 ms of G.711, or 12 of Opus at its greatest bitrate.
-const BLOCKS: usize = 96;
+/// How much memory payloads may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoreSize {
+    block_bytes: usize,
+    blocks: usize,
+}
+
+impl StoreSize {
+    /// What holds 300 ms of a codec at least, and 64 packets where they are short.
+    pub(crate) fn of(codec: Codec) -> StoreSize {
+        let (block_bytes, blocks) = match codec {
+            // 8 KiB: 64 packets at 24 kbit/s, 300 ms at 200 kbit/s.
+            Codec::Opus => (64, 128),
+            // 10 KiB: 64 packets of 20 ms.
+            Codec::Pcmu | Codec::Pcma | Codec::G722 => (160, 64),
+            // 40 KiB for 64 packets of 20 ms at 16 kHz, and for 21 at 48 kHz.
+            Codec::L16At16 | Codec::L16At48 => (640, 64),
+        };
+        StoreSize {
+            block_bytes,
+            blocks,
+        }
+    }
+}
 
 /// Ends a chain.
 const NONE: u8 = u8::MAX;
@@ -18,9 +42,10 @@ const NONE: u8 = u8::MAX;
 pub(crate) struct PacketStore {
     slots: [Slot; SLOTS],
     len: usize,
-    blocks: Box<[[u8; BLOCK_BYTES]]>,
+    block_bytes: usize,
+    blocks: Box<[u8]>,
     /// The block that follows each block in its chain.
-    next: [u8; BLOCKS],
+    next: [u8; MAX_BLOCKS],
     free: u8,
     free_blocks: usize,
 }
@@ -32,8 +57,21 @@ pub(crate) struct StoredPacket {
     pub(crate) position: i64,
     /// How much audio it is.
     pub(crate) samples: usize,
+    /// Its extended sequence number.
+    pub(crate) number: u64,
+    /// It describes the packet before it, too (in-band FEC).
+    pub(crate) repairs: bool,
     /// Nothing before it is of the same source.
     pub(crate) new_source: bool,
+    /// It is no audio, but says that none follows for a while (RFC 3389).
+    pub(crate) ends_talk: bool,
+}
+
+impl StoredPacket {
+    /// Where its audio ends.
+    pub(crate) fn end(&self) -> i64 {
+        self.position.saturating_add(self.samples as i64)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,15 +93,19 @@ pub(crate) enum Filed {
 }
 
 impl PacketStore {
-    pub(crate) fn new() -> PacketStore {
-        let mut next = [NONE; BLOCKS];
-        for (n, next) in next.iter_mut().enumerate().take(BLOCKS - 1) {
+    pub(crate) fn new(size: StoreSize) -> PacketStore {
+        let mut next = [NONE; MAX_BLOCKS];
+        let chained = size.blocks.min(MAX_BLOCKS).saturating_sub(1);
+        for (n, next) in next.iter_mut().enumerate().take(chained) {
             *next = n as u8 + 1;
         }
         let packet = StoredPacket {
             position: 0,
             samples: 0,
+            number: 0,
+            repairs: false,
             new_source: false,
+            ends_talk: false,
         };
         PacketStore {
             slots: [Slot {
@@ -72,10 +114,11 @@ impl PacketStore {
                 first_block: NONE,
             }; SLOTS],
             len: 0,
-            blocks: vec![[0; BLOCK_BYTES]; BLOCKS].into_boxed_slice(),
+            block_bytes: size.block_bytes,
+            blocks: vec![0; size.block_bytes * (chained + 1)].into_boxed_slice(),
             next,
             free: 0,
-            free_blocks: BLOCKS,
+            free_blocks: chained + 1,
         }
     }
 
@@ -90,7 +133,7 @@ impl PacketStore {
             return Filed::PlaceTaken;
         };
         let mut displaced = 0;
-        while self.len == SLOTS || self.free_blocks * BLOCK_BYTES < payload.len() {
+        while self.len == SLOTS || self.free_blocks * self.block_bytes < payload.len() {
             if self.discard_first().is_none() {
                 return Filed::TooLong;
             }
@@ -120,6 +163,15 @@ impl PacketStore {
         self.slots.get(..self.len)?.get(1).map(|slot| slot.packet)
     }
 
+    /// How many packets end before a position, or there.
+    pub(crate) fn count_until(&self, position: i64) -> usize {
+        let waiting = self.slots.get(..self.len).unwrap_or_default();
+        waiting
+            .iter()
+            .take_while(|slot| slot.packet.end() <= position)
+            .count()
+    }
+
     /// Copies the first packet's payload to the front of `out`; returns its length.
     pub(crate) fn copy_first(&self, out: &mut [u8; MAX_PAYLOAD_BYTES]) -> usize {
         let Some(slot) = self.slots.get(..self.len).and_then(|slots| slots.first()) else {
@@ -128,12 +180,9 @@ impl PacketStore {
         let len = usize::from(slot.payload_len);
         let mut block = slot.first_block;
         let wanted = out.get_mut(..len).unwrap_or_default();
-        for out in wanted.chunks_mut(BLOCK_BYTES) {
-            let stored = self
-                .blocks
-                .get(usize::from(block))
-                .map(|stored| stored.as_slice());
-            if let Some(stored) = stored.and_then(|stored| stored.get(..out.len())) {
+        for out in wanted.chunks_mut(self.block_bytes) {
+            let begin = usize::from(block) * self.block_bytes;
+            if let Some(stored) = self.blocks.get(begin..begin + out.len()) {
                 out.copy_from_slice(stored);
             }
             block = self.next.get(usize::from(block)).copied().unwrap_or(NONE);
@@ -147,7 +196,7 @@ impl PacketStore {
         self.slots.copy_within(1..self.len, 0);
         self.len -= 1;
         let mut block = slot.first_block;
-        for _ in 0..BLOCKS {
+        for _ in 0..MAX_BLOCKS {
             let Some(next) = self.next.get_mut(usize::from(block)) else {
                 break;
             };
@@ -161,22 +210,21 @@ impl PacketStore {
 
     /// Copies a payload into free blocks; there are enough.
     fn store(&mut self, payload: &[u8]) -> u8 {
-        debug_assert!(self.free_blocks * BLOCK_BYTES >= payload.len());
+        debug_assert!(self.free_blocks * self.block_bytes >= payload.len());
         let mut first = NONE;
         // From the end, so that each block finds the one that follows it.
-        for bytes in payload.chunks(BLOCK_BYTES).rev() {
+        for bytes in payload.chunks(self.block_bytes).rev() {
             let block = self.free;
+            let begin = usize::from(block) * self.block_bytes;
             let (Some(next), Some(stored)) = (
                 self.next.get_mut(usize::from(block)),
-                self.blocks.get_mut(usize::from(block)),
+                self.blocks.get_mut(begin..begin + bytes.len()),
             ) else {
                 break;
             };
             self.free = std::mem::replace(next, first);
             self.free_blocks -= 1;
-            if let Some(stored) = stored.get_mut(..bytes.len()) {
-                stored.copy_from_slice(bytes);
-            }
+            stored.copy_from_slice(bytes);
             first = block;
         }
         first
@@ -187,11 +235,20 @@ impl PacketStore {
 mod tests {
     use super::*;
 
+    const BLOCKS: usize = 128;
+
+    fn store() -> PacketStore {
+        PacketStore::new(StoreSize::of(Codec::Opus))
+    }
+
     fn at(position: i64) -> StoredPacket {
         StoredPacket {
             position,
             samples: 160,
+            number: 0,
+            repairs: false,
             new_source: false,
+            ends_talk: false,
         }
     }
 
@@ -205,7 +262,7 @@ mod tests {
 
     #[test]
     fn packets_come_out_in_the_order_of_their_audio() {
-        let mut store = PacketStore::new();
+        let mut store = store();
         for n in [3, 0, 4, 1, 2] {
             let payload = vec![n; 1 + usize::from(n) * 200];
             assert_eq!(
@@ -224,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_oldest_go_when_there_is_no_room() {
-        let mut store = PacketStore::new();
+        let mut store = store();
         for n in 0..SLOTS as i64 {
             assert_eq!(store.insert(at(n), b"x"), Filed::Stored { displaced: 0 });
         }
@@ -233,9 +290,14 @@ mod tests {
             Filed::Stored { displaced: 1 }
         );
         assert_eq!(store.first(), Some(at(1)));
-        // The longest payload needs ten blocks of those that 64 short ones hold.
-        let displaced = store.insert(at(2_000), &[7; MAX_PAYLOAD_BYTES]);
+        // Two of the longest payloads need all blocks but those that 62 short ones hold.
+        let longest = [7; MAX_PAYLOAD_BYTES];
+        let displaced = store.insert(at(2_000), &longest);
         assert_eq!(displaced, Filed::Stored { displaced: 1 });
+        let displaced = store.insert(at(2_001), &longest);
+        assert_eq!(displaced, Filed::Stored { displaced: 1 });
+        let displaced = store.insert(at(2_002), &longest);
+        assert!(matches!(displaced, Filed::Stored { displaced: 20.. }));
         assert_eq!(
             store.insert(at(3_000), &[0; MAX_PAYLOAD_BYTES + 1]),
             Filed::TooLong
@@ -244,7 +306,7 @@ mod tests {
 
     #[test]
     fn no_block_is_ever_lost_and_no_payload_ever_mixed_up() {
-        let mut store = PacketStore::new();
+        let mut store = store();
         let mut seed = 7_u32;
         for round in 0..20_000_i64 {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -1,22 +1,19 @@
 //! Decoded samples that wait to be heard.
 
-/// A queue of samples in one piece of memory, with room before its front.
+/// A queue of samples in one piece of memory.
 pub(crate) struct SampleQueue {
     samples: Box<[f32]>,
-    /// Room that is kept before the front, for what is inserted there.
-    headroom: usize,
     begin: usize,
     end: usize,
 }
 
 impl SampleQueue {
-    /// A queue for so many samples, with headroom for so many more.
-    pub(crate) fn new(capacity: usize, headroom: usize) -> SampleQueue {
+    /// A queue for so many samples.
+    pub(crate) fn new(capacity: usize) -> SampleQueue {
         SampleQueue {
-            samples: vec![0.0; headroom + capacity].into_boxed_slice(),
-            headroom,
-            begin: headroom,
-            end: headroom,
+            samples: vec![0.0; capacity].into_boxed_slice(),
+            begin: 0,
+            end: 0,
         }
     }
 
@@ -27,10 +24,9 @@ impl SampleQueue {
     /// Appends so many samples (fewer where there is no room), to be filled in by the caller.
     pub(crate) fn append(&mut self, len: usize) -> &mut [f32] {
         if self.end + len > self.samples.len() {
-            self.samples
-                .copy_within(self.begin..self.end, self.headroom);
-            self.end = self.headroom + self.len();
-            self.begin = self.headroom;
+            self.samples.copy_within(self.begin..self.end, 0);
+            self.end = self.len();
+            self.begin = 0;
         }
         let begin = self.end;
         self.end = (begin + len).min(self.samples.len());
@@ -62,13 +58,12 @@ impl SampleQueue {
     /// room.
     pub(crate) fn prepend(&mut self, len: usize) -> bool {
         if self.begin < len {
-            let target = self.headroom.max(len);
-            if target + self.len() > self.samples.len() {
+            if len + self.len() > self.samples.len() {
                 return false;
             }
-            self.samples.copy_within(self.begin..self.end, target);
-            self.end = target + self.len();
-            self.begin = target;
+            self.samples.copy_within(self.begin..self.end, len);
+            self.end = len + self.len();
+            self.begin = len;
         }
         self.begin -= len;
         true
@@ -90,7 +85,7 @@ mod tests {
 
     #[test]
     fn samples_come_out_in_order_however_they_are_moved() {
-        let mut queue = SampleQueue::new(10, 4);
+        let mut queue = SampleQueue::new(14);
         let (mut written, mut read) = (0.0, 0.0);
         for round in 0..100 {
             for sample in queue.append(1 + round % 5) {
@@ -109,7 +104,7 @@ mod tests {
 
     #[test]
     fn what_is_prepended_is_heard_first() {
-        let mut queue = SampleQueue::new(8, 2);
+        let mut queue = SampleQueue::new(10);
         queue.append(6).fill(1.0);
         assert!(queue.prepend(2));
         queue.samples_mut()[..2].fill(2.0);
@@ -124,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_silent() {
-        let mut queue = SampleQueue::new(8, 2);
+        let mut queue = SampleQueue::new(8);
         queue.append(20).fill(1.0);
         assert_eq!(queue.len(), 8);
         queue.truncate(3);

@@ -139,7 +139,7 @@ mod tests {
     const RATES: [ClockRate; 2] = [ClockRate::new(8_000), ClockRate::new(48_000)];
 
     fn queue_of(rate: ClockRate, millis: u32, sound: impl Fn(f32) -> f32) -> SampleQueue {
-        let mut queue = SampleQueue::new(rate.millis(120), rate.millis(MAX_PIECE_MS));
+        let mut queue = SampleQueue::new(rate.millis(135));
         for (n, sample) in queue.append(rate.millis(millis)).iter_mut().enumerate() {
             *sample = sound(n as f32 / rate.millis(1_000) as f32);
         }

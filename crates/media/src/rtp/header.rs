@@ -1,9 +1,13 @@
 //! The RTP header (RFC 3550 §5.1).
 
-use super::{Malformed, RtpTime};
+use super::extension::element;
+use super::{Malformed, PacketExtras, RtpTime};
 
 /// The length of a header without CSRCs and extension.
 const FIXED: usize = 12;
+
+/// The room for any header that we write: all contributors and their levels.
+pub const MAX_HEADER: usize = FIXED + 15 * 4 + 4 + 16;
 
 /// Whether a datagram on a multiplexed flow is RTCP (RFC 5761 §4, RFC 7983).
 pub fn is_rtcp(datagram: &[u8]) -> bool {
@@ -115,9 +119,10 @@ impl<'a> RtpPacket<'a> {
         csrcs.iter().map(|csrc| u32::from_be_bytes(*csrc))
     }
 
-    /// The header extension: its profile's number, and its body.
-    pub fn extension(&self) -> Option<(u16, &'a [u8])> {
-        self.extension
+    /// The extension element with this identifier (RFC 8285), in either form.
+    pub fn extension(&self, identifier: u8) -> Option<&'a [u8]> {
+        let (profile, body) = self.extension?;
+        element(profile, body, identifier)
     }
 
     /// The payload without padding.
@@ -139,6 +144,22 @@ pub fn write_header(header: &Header, out: &mut [u8]) -> usize {
     FIXED
 }
 
+/// Writes a header with contributors and their levels. Returns its length, at most [`MAX_HEADER`],
+/// or 0 where there is no room.
+pub fn write_mixed_header(header: &Header, extras: &PacketExtras<'_>, out: &mut [u8]) -> usize {
+    if write_header(header, out) == 0 {
+        return 0;
+    }
+    let rest = out.get_mut(FIXED..).unwrap_or_default();
+    let Some((len, has_extension)) = extras.write(rest) else {
+        return 0;
+    };
+    if let Some(first) = out.first_mut() {
+        *first |= u8::from(has_extension) << 4 | extras.named().len() as u8;
+    }
+    FIXED + len
+}
+
 /// Cuts off the padding, whose last byte says how long it is, itself included.
 fn without_padding(bytes: &[u8]) -> Option<&[u8]> {
     let padding = usize::from(*bytes.last()?);
@@ -150,6 +171,9 @@ fn without_padding(bytes: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use tutti_model::AudioLevel;
+
+    use super::super::{Contributor, MAX_CONTRIBUTORS};
     use super::*;
 
     const HEADER: Header = Header {
@@ -174,20 +198,74 @@ mod tests {
         let read = RtpPacket::parse(&bytes).unwrap();
         assert_eq!(read.header(), HEADER);
         assert_eq!(read.payload(), b"voice");
-        assert_eq!(read.extension(), None);
+        assert!((0..=255).all(|identifier| read.extension(identifier).is_none()));
         assert_eq!(read.csrcs().count(), 0);
     }
 
     #[test]
     fn csrcs_extension_and_padding_are_not_payload() {
         let rest = [
-            0, 0, 0, 1, 0, 0, 0, 2, 0xbe, 0xde, 0, 1, 9, 9, 9, 9, b'h', b'i', 0, 0, 3,
+            0, 0, 0, 1, 0, 0, 0, 2, 0xbe, 0xde, 0, 1, 0x52, 7, 8, 9, b'h', b'i', 0, 0, 3,
         ];
         let bytes = packet(0xb2, &rest);
         let read = RtpPacket::parse(&bytes).unwrap();
         assert_eq!(read.csrcs().collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(read.extension(), Some((0xbede, &[9_u8, 9, 9, 9][..])));
+        assert_eq!(read.extension(5), Some(&[7, 8, 9][..]));
+        assert_eq!(read.extension(6), None);
         assert_eq!(read.payload(), b"hi");
+    }
+
+    #[test]
+    fn contributors_and_their_levels_are_read_back_whatever_their_number() {
+        for count in 0..=20_usize {
+            let contributors: Vec<_> = (0..count)
+                .map(|n| Contributor {
+                    ssrc: 0x0100_0000 + n as u32,
+                    level: AudioLevel::from_minus_dbov(10 + n as u8),
+                })
+                .collect();
+            for mixer_levels_extension in [None, Some(0), Some(1), Some(14), Some(15)] {
+                let extras = PacketExtras {
+                    contributors: &contributors,
+                    mixer_levels_extension,
+                };
+                let mut bytes = [0xee; MAX_HEADER + 2];
+                let len = write_mixed_header(&HEADER, &extras, &mut bytes);
+                assert!(len <= MAX_HEADER && len.is_multiple_of(4), "{len}");
+                let read = RtpPacket::parse(&bytes[..len + 2]).unwrap();
+                assert_eq!(read.header(), HEADER);
+                assert_eq!(read.payload(), [0xee; 2]);
+                let named = count.min(MAX_CONTRIBUTORS);
+                let csrcs: Vec<_> = contributors.iter().map(|one| one.ssrc).collect();
+                assert!(read.csrcs().eq(csrcs[..named].iter().copied()));
+                let expected =
+                    mixer_levels_extension.filter(|id| matches!(id, 1 | 14) && count > 0);
+                let levels: Vec<_> = (10..10 + named as u8).collect();
+                for identifier in 1..=15 {
+                    let element = read.extension(identifier);
+                    assert_eq!(
+                        element,
+                        (expected == Some(identifier)).then_some(&levels[..])
+                    );
+                }
+                if count > 0 {
+                    let cut = &mut bytes[..len - 1];
+                    assert_eq!(write_mixed_header(&HEADER, &extras, cut), 0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_mixed_header_of_nobody_is_the_plain_one() {
+        let (mut plain, mut mixed) = ([0; FIXED], [0; FIXED]);
+        write_header(&HEADER, &mut plain);
+        let extras = PacketExtras {
+            contributors: &[],
+            mixer_levels_extension: Some(3),
+        };
+        assert_eq!(write_mixed_header(&HEADER, &extras, &mut mixed), FIXED);
+        assert_eq!(plain, mixed);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! RTP and RTCP on the wire (RFC 3550), and what a stream's numbers mean.
 
+mod digit_queue;
+mod digit_sender;
+mod extension;
 mod header;
 mod reception;
 mod rtcp;
@@ -7,7 +10,10 @@ mod sender;
 mod sequence;
 mod telephone_event;
 
-pub use header::{Header, RtpPacket, is_rtcp, write_header};
+pub use digit_queue::DigitQueue;
+pub use digit_sender::{DigitSender, Press};
+pub use extension::{ClientLevel, Contributor, MAX_CONTRIBUTORS, PacketExtras};
+pub use header::{Header, MAX_HEADER, RtpPacket, is_rtcp, write_header, write_mixed_header};
 pub use reception::Reception;
 pub use rtcp::{
     NtpTime, ReportBlock, RtcpPacket, RtcpPackets, RtcpWriter, SenderInfo, parse_compound,

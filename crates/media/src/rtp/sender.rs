@@ -2,7 +2,11 @@
 
 use tutti_model::{Codec, Timestamp};
 
-use super::{Header, NtpTime, ReportBlock, RtcpWriter, RtpTime, SenderInfo, write_header};
+use super::digit_sender::HELD_FRAMES;
+use super::{
+    Header, NtpTime, PacketExtras, Press, ReportBlock, RtcpWriter, RtpTime, SenderInfo,
+    TelephoneEvent, write_header, write_mixed_header,
+};
 
 /// Ticks of the bridge in a second.
 const FRAMES_PER_SECOND: u32 = 50;
@@ -16,6 +20,8 @@ pub struct Sender {
     /// The timestamp of the frame that comes next.
     next_timestamp: RtpTime,
     frame_ticks: u32,
+    /// Where the event that is being sent begins.
+    event_start: RtpTime,
     /// The next packet begins a talkspurt.
     start_of_talkspurt: bool,
     packets: u32,
@@ -37,6 +43,7 @@ impl Sender {
             next_sequence: first_seq,
             next_timestamp: RtpTime::new(first_timestamp),
             frame_ticks: codec.clock_rate() / FRAMES_PER_SECOND,
+            event_start: RtpTime::new(first_timestamp),
             start_of_talkspurt: true,
             packets: 0,
             octets: 0,
@@ -56,14 +63,73 @@ impl Sender {
     /// Writes the packet of one frame and goes on to the next. Returns its length, or 0 where there
     /// is no room; time goes on even then.
     pub fn packetize(&mut self, payload: &[u8], marker: bool, out: &mut [u8]) -> usize {
+        let header = self.header(self.payload_type, marker);
+        let len = write_header(&header, out);
+        self.finish(len, payload, out)
+    }
+
+    /// The same with contributors and their levels in the header; [`MAX_HEADER`](super::MAX_HEADER)
+    /// is the room that it may take.
+    pub fn packetize_mixed(
+        &mut self,
+        payload: &[u8],
+        marker: bool,
+        extras: &PacketExtras<'_>,
+        out: &mut [u8],
+    ) -> usize {
+        self.packetize_as(self.payload_type, payload, marker, extras, out)
+    }
+
+    /// The same with another payload type, as comfort noise has.
+    pub fn packetize_as(
+        &mut self,
+        payload_type: u8,
+        payload: &[u8],
+        marker: bool,
+        extras: &PacketExtras<'_>,
+        out: &mut [u8],
+    ) -> usize {
+        let header = self.header(payload_type, marker);
+        let len = write_mixed_header(&header, extras, out);
+        self.finish(len, payload, out)
+    }
+
+    /// Writes a key's packet in place of a frame's audio (RFC 4733 §2.5.1): all of one press have
+    /// the timestamp of its beginning, and audio goes on afterwards as a new talkspurt. Returns its
+    /// length, or 0 where there is no room.
+    pub fn packetize_press(&mut self, payload_type: u8, press: Press, out: &mut [u8]) -> usize {
+        if press.is_first() {
+            self.event_start = self.next_timestamp;
+        }
+        let event = TelephoneEvent {
+            code: press.digit.event(),
+            end: press.is_end(),
+            duration_ticks: (press.held_frames() * self.frame_ticks) as u16,
+        };
         let header = Header {
+            marker: press.is_first(),
+            timestamp: self.event_start,
+            ..self.header(payload_type, false)
+        };
+        let len = write_header(&header, out);
+        let len = self.finish(len, &event.to_bytes(), out);
+        self.start_of_talkspurt = true;
+        len
+    }
+
+    /// What the next packet says of itself.
+    fn header(&self, payload_type: u8, marker: bool) -> Header {
+        Header {
             marker: marker || self.start_of_talkspurt,
-            payload_type: self.payload_type,
+            payload_type,
             sequence_number: self.next_sequence,
             timestamp: self.next_timestamp,
             ssrc: self.ssrc,
-        };
-        let len = write_header(&header, out);
+        }
+    }
+
+    /// Appends the payload to a header of this length, which is 0 where it had no room.
+    fn finish(&mut self, len: usize, payload: &[u8], out: &mut [u8]) -> usize {
         let Some(body) = out.get_mut(len..len + payload.len()).filter(|_| len > 0) else {
             self.skip();
             return 0;
@@ -127,9 +193,14 @@ impl Sender {
     }
 }
 
+// The longest event that the fastest clock counts, in the 16 bits of its duration.
+const _: () = assert!(HELD_FRAMES * 48_000 / FRAMES_PER_SECOND <= 0xffff);
+
 #[cfg(test)]
 mod tests {
-    use super::super::{RtcpPacket, RtpPacket, parse_compound};
+    use tutti_model::{AudioLevel, Digit};
+
+    use super::super::{Contributor, DigitSender, RtcpPacket, RtpPacket, parse_compound};
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
@@ -168,6 +239,69 @@ mod tests {
             (6, 1_920)
         );
         assert!(header.marker);
+    }
+
+    #[test]
+    fn comfort_noise_and_mixed_packets_are_of_the_same_stream() {
+        let mut sender = Sender::new(1, 5, 0, 0, Codec::Pcmu);
+        let contributors = [Contributor {
+            ssrc: 9,
+            level: AudioLevel::from_minus_dbov(20),
+        }];
+        let extras = PacketExtras {
+            contributors: &contributors,
+            mixer_levels_extension: Some(2),
+        };
+        let mut out = [0; 300];
+        let len = sender.packetize_mixed(&[0xff; 160], false, &extras, &mut out);
+        let mixed = RtpPacket::parse(&out[..len]).unwrap();
+        assert_eq!((mixed.payload_type(), mixed.payload().len()), (0, 160));
+        assert_eq!(mixed.csrcs().collect::<Vec<_>>(), [9]);
+        assert_eq!(mixed.extension(2), Some(&[20][..]));
+
+        let len = sender.packetize_as(13, &[60], false, &PacketExtras::default(), &mut out);
+        assert_eq!(len, 13);
+        let noise = RtpPacket::parse(&out[..len]).unwrap();
+        assert_eq!((noise.payload_type(), noise.payload()), (13, &[60][..]));
+        assert_eq!(
+            (noise.sequence_number(), noise.timestamp().as_u32()),
+            (6, 160)
+        );
+        assert_eq!(sender.octets, 161);
+    }
+
+    #[test]
+    fn a_press_goes_out_as_the_rfc_says_and_time_goes_on_behind_it() {
+        let mut sender = Sender::new(1, 5, 1_000, 0, Codec::Pcmu);
+        let mut digits = DigitSender::default();
+        assert!(digits.press(Digit::from_char('#').unwrap()));
+        let mut out = [0; 200];
+        sender.packetize(&[0xff; 160], false, &mut out);
+        let mut sent = Vec::new();
+        for _ in 0..8 {
+            let len = match digits.tick() {
+                Some(press) => sender.packetize_press(101, press, &mut out),
+                None => sender.packetize(&[0xff; 160], false, &mut out),
+            };
+            let packet = RtpPacket::parse(&out[..len]).unwrap();
+            sent.push((packet.header(), packet.payload().to_vec()));
+        }
+        let durations = [160_u16, 320, 480, 640, 800, 800, 800];
+        for (n, duration) in durations.into_iter().enumerate() {
+            let (header, payload) = &sent[n];
+            assert_eq!(header.payload_type, 101);
+            assert_eq!(header.marker, n == 0);
+            assert_eq!(header.sequence_number, 6 + n as u16);
+            assert_eq!(header.timestamp.as_u32(), 1_160);
+            let flags = if n >= 4 { 0x80 | 10 } else { 10 };
+            let [d0, d1] = duration.to_be_bytes();
+            assert_eq!(payload, &[11, flags, d0, d1]);
+        }
+        let (audio, _) = &sent[7];
+        assert!(audio.marker);
+        assert_eq!(audio.payload_type, 0);
+        assert_eq!(audio.sequence_number, 13);
+        assert_eq!(audio.timestamp.as_u32(), 1_000 + 8 * 160);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tutti_model::{Digit, Timestamp};
 
-use super::{Malformed, RtpTime};
+use super::{DigitQueue, Malformed, RtpTime};
 
 /// The longest press that is believed.
 const MAX_DURATION: Duration = Duration::from_secs(8);
@@ -12,8 +12,17 @@ const MAX_DURATION: Duration = Duration::from_secs(8);
 /// How long an event whose end was lost is still going on.
 const END_LOST_AFTER: Duration = Duration::from_millis(200);
 
+/// How long after an event packets of one before it may still arrive.
+const OVERTAKEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// The most time that one packet is taken to stand for.
+const LONGEST_PACKET_MS: u32 = 60;
+
 /// How many keys wait until they are asked for.
 const QUEUE: usize = 16;
+
+/// How loud our keys are, in −dBm0 (RFC 4733 §2.3.4).
+const VOLUME: u8 = 10;
 
 /// One telephone-event payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,31 +48,38 @@ impl TelephoneEvent {
             duration_ticks: u16::from_be_bytes([*d0, *d1]),
         })
     }
+
+    /// The payload of an event that we send.
+    pub fn to_bytes(self) -> [u8; 4] {
+        let [d0, d1] = self.duration_ticks.to_be_bytes();
+        [self.code, (u8::from(self.end) << 7) | VOLUME, d0, d1]
+    }
 }
 
 /// Turns the packets of events into key presses, one per event.
 ///
 /// A key is reported with the first packet of its event that arrives, whichever that is: the others
-/// have the same timestamp. A long press in segments, each with a timestamp of its own, is one event.
+/// have the same timestamp. A long press in segments, each with a timestamp of its own, is one event,
+/// and so is one whose sender moves the timestamp with every packet.
 #[derive(Debug, Clone)]
 pub struct TelephoneEvents {
     clock_rate_hz: u32,
     current: Option<Event>,
-    waiting: [Option<Digit>; QUEUE],
-    first: usize,
-    len: usize,
+    waiting: DigitQueue<QUEUE>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Event {
     code: u8,
-    /// Where the segment begins.
+    /// Where the press begins.
+    origin: RtpTime,
+    /// Where its latest segment begins.
     start: RtpTime,
-    /// How long earlier segments lasted.
-    before_ticks: u32,
     duration_ticks: u16,
     ended: bool,
     heard: Timestamp,
+    /// The source has changed since: of its timestamps, only the same one means anything.
+    of_another_source: bool,
 }
 
 impl TelephoneEvents {
@@ -72,9 +88,7 @@ impl TelephoneEvents {
         TelephoneEvents {
             clock_rate_hz,
             current: None,
-            waiting: [None; QUEUE],
-            first: 0,
-            len: 0,
+            waiting: DigitQueue::default(),
         }
     }
 
@@ -90,105 +104,119 @@ impl TelephoneEvents {
         payload: &[u8],
     ) -> Result<(), Malformed> {
         let event = TelephoneEvent::parse(payload)?;
-        let max_ticks = self
-            .clock_rate_hz
-            .saturating_mul(MAX_DURATION.as_secs() as u32);
-        if u32::from(event.duration_ticks) > max_ticks {
+        if let Some(current) = &mut self.current {
+            // Another key at the same time is a lie.
+            let is_lie = current.start == timestamp && current.code != event.code;
+            if is_lie || current.has_overtaken(timestamp, now) {
+                return Ok(());
+            }
+            if current.goes_on_with(&event, timestamp, marker, now, self.clock_rate_hz) {
+                current.go_on(&event, timestamp, now);
+                let ticks_before = timestamp.since(current.origin);
+                // However long it is, it remains one press.
+                return self.believable(ticks_before, &event);
+            }
+        }
+        self.believable(0, &event)?;
+        self.current = Some(Event {
+            code: event.code,
+            origin: timestamp,
+            start: timestamp,
+            duration_ticks: event.duration_ticks,
+            ended: event.end,
+            heard: now,
+            of_another_source: false,
+        });
+        if let Some(digit) = Digit::from_event(event.code) {
+            // A full queue means that nobody asks.
+            self.waiting.push(digit);
+        }
+        Ok(())
+    }
+
+    /// Whether a press may last until the end of this packet's event, whose segment begins so many
+    /// ticks into it.
+    fn believable(&self, ticks_before: i32, event: &TelephoneEvent) -> Result<(), Malformed> {
+        let ticks = i64::from(ticks_before) + i64::from(event.duration_ticks);
+        if ticks > i64::from(self.clock_rate_hz) * MAX_DURATION.as_secs() as i64 {
             return Err(Malformed::EventTooLong);
         }
-        // A lost update leaves a segment shorter than it was.
-        let slack_ticks = self.clock_rate_hz / 20;
-        match &mut self.current {
-            Some(current) if current.start == timestamp => {
-                // A shorter one was overtaken, and another key at the same time is a lie.
-                if current.code == event.code && event.duration_ticks >= current.duration_ticks {
-                    current.duration_ticks = event.duration_ticks;
-                    current.ended |= event.end;
-                    current.heard = now;
-                }
-                Ok(())
-            }
-            Some(current) if timestamp.since(current.start) < 0 => Ok(()),
-            Some(current) if current.goes_on_with(&event, timestamp, marker, now, slack_ticks) => {
-                let before_ticks = current
-                    .before_ticks
-                    .saturating_add(u32::from(current.duration_ticks));
-                if before_ticks.saturating_add(u32::from(event.duration_ticks)) > max_ticks {
-                    return Err(Malformed::EventTooLong);
-                }
-                *current = Event {
-                    start: timestamp,
-                    before_ticks,
-                    duration_ticks: event.duration_ticks,
-                    ended: event.end,
-                    heard: now,
-                    ..*current
-                };
-                Ok(())
-            }
-            Some(_) | None => {
-                self.current = Some(Event {
-                    code: event.code,
-                    start: timestamp,
-                    before_ticks: 0,
-                    duration_ticks: event.duration_ticks,
-                    ended: event.end,
-                    heard: now,
-                });
-                if let Some(digit) = Digit::from_event(event.code) {
-                    self.push(digit);
-                }
-                Ok(())
-            }
-        }
+        Ok(())
     }
 
     /// Whether a key is held down.
-    pub fn is_pressed(&self, now: Timestamp) -> bool {
+    pub fn is_pressing(&self, now: Timestamp) -> bool {
         self.current
             .is_some_and(|event| !event.ended && now.since(event.heard) < END_LOST_AFTER)
     }
 
     /// The next key that was pressed.
     pub fn poll(&mut self) -> Option<Digit> {
-        let digit = self.waiting.get_mut(self.first)?.take()?;
-        self.first = (self.first + 1) % QUEUE;
-        self.len = self.len.saturating_sub(1);
-        Some(digit)
+        self.waiting.pop()
     }
 
-    /// Forgets the event that is going on: another source has other timestamps.
+    /// Another source has other timestamps; the press that is going on is not another one for that.
     pub fn source_changed(&mut self) {
-        self.current = None;
-    }
-
-    /// Queues a key; a full queue means that nobody asks, and refuses it.
-    fn push(&mut self, digit: Digit) {
-        if self.len < QUEUE
-            && let Some(slot) = self.waiting.get_mut((self.first + self.len) % QUEUE)
-        {
-            *slot = Some(digit);
-            self.len += 1;
+        if let Some(current) = &mut self.current {
+            current.of_another_source = true;
         }
     }
 }
 
 impl Event {
-    /// Whether a packet with another timestamp is this press's next segment (RFC 4733 §2.5.1.3).
+    /// Whether a packet with this timestamp is one of an earlier press, which arrives late.
+    fn has_overtaken(&self, timestamp: RtpTime, now: Timestamp) -> bool {
+        !self.of_another_source
+            && timestamp.since(self.start) < 0
+            && now.since(self.heard) < OVERTAKEN_WITHIN
+    }
+
+    /// Whether a packet of the same key belongs to this press.
     fn goes_on_with(
         &self,
         event: &TelephoneEvent,
         timestamp: RtpTime,
         marker: bool,
         now: Timestamp,
-        slack_ticks: u32,
+        clock_rate_hz: u32,
     ) -> bool {
-        let gap = timestamp.since(self.start.plus(u32::from(self.duration_ticks)));
-        !marker
-            && !self.ended
-            && self.code == event.code
-            && now.since(self.heard) < END_LOST_AFTER
-            && gap.unsigned_abs() <= slack_ticks
+        if self.start == timestamp {
+            return true;
+        }
+        if marker
+            || self.of_another_source
+            || self.code != event.code
+            || now.since(self.heard) >= END_LOST_AFTER
+        {
+            return false;
+        }
+        let since = timestamp.since(self.start);
+        let packet_ticks = (clock_rate_hz / 1_000 * LONGEST_PACKET_MS) as i32;
+        if self.ended {
+            // Whoever moves the timestamp with every packet does so when it repeats the end.
+            return event.end && since <= packet_ticks;
+        }
+        // A duration that has grown by as much as the timestamp has moved, or has no more room,
+        // counts from the beginning.
+        let grown = i32::from(event.duration_ticks) - i32::from(self.duration_ticks);
+        let full = u16::MAX;
+        if grown == since || event.duration_ticks == full {
+            return true;
+        }
+        // The next segment begins when there is no more room (RFC 4733 §2.5.1.3), or a packet earlier.
+        (i32::from(full) - packet_ticks..=i32::from(full)).contains(&since)
+    }
+
+    fn go_on(&mut self, event: &TelephoneEvent, timestamp: RtpTime, now: Timestamp) {
+        if self.start == timestamp {
+            // A shorter duration was overtaken, or has wrapped around.
+            self.duration_ticks = self.duration_ticks.max(event.duration_ticks);
+        } else {
+            self.start = timestamp;
+            self.duration_ticks = event.duration_ticks;
+        }
+        self.ended |= event.end;
+        self.heard = now;
     }
 }
 
@@ -304,12 +332,12 @@ mod tests {
     #[test]
     fn a_key_is_held_down_until_its_end_or_until_it_falls_silent() {
         let mut phone = Phone::new();
-        assert!(!phone.events.is_pressed(phone.now));
+        assert!(!phone.events.is_pressing(phone.now));
         phone.send(0, true, 4, false, 160);
-        assert!(phone.events.is_pressed(phone.now));
-        assert!(!phone.events.is_pressed(phone.now + END_LOST_AFTER));
+        assert!(phone.events.is_pressing(phone.now));
+        assert!(!phone.events.is_pressing(phone.now + END_LOST_AFTER));
         phone.send(0, false, 4, true, 320);
-        assert!(!phone.events.is_pressed(phone.now));
+        assert!(!phone.events.is_pressing(phone.now));
     }
 
     #[test]
@@ -332,5 +360,208 @@ mod tests {
             phone.send(n * 4_000, true, (n % 10) as u8, true, 160);
         }
         assert_eq!(phone.digits().len(), QUEUE);
+    }
+
+    /// How a phone writes a press down.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Style {
+        /// As the RFC says, long presses in segments.
+        Rfc,
+        /// Without a marker on the first packet.
+        WithoutMarker,
+        /// With a duration that wraps around instead of beginning a segment.
+        Wrapping,
+        /// With a timestamp that moves with every packet until the end.
+        MovingTimestamp,
+    }
+
+    const STYLES: [Style; 4] = [
+        Style::Rfc,
+        Style::WithoutMarker,
+        Style::Wrapping,
+        Style::MovingTimestamp,
+    ];
+
+    /// A multiplicative generator; the seed is the story.
+    struct Chance(u64);
+
+    impl Chance {
+        fn below(&mut self, n: u64) -> u64 {
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) % n
+        }
+    }
+
+    struct Sent {
+        at_ms: u64,
+        timestamp: RtpTime,
+        marker: bool,
+        event: TelephoneEvent,
+    }
+
+    /// What a phone sends for one press.
+    fn press_of(style: Style, rate_hz: u32, start: RtpTime, code: u8, held: u32) -> Vec<Sent> {
+        let frame_ticks = rate_hz / 50;
+        (0..held + 2)
+            .map(|n| {
+                let elapsed = (n + 1).min(held) * frame_ticks;
+                let (offset, duration) = match style {
+                    Style::Rfc | Style::WithoutMarker => {
+                        let segments = (elapsed - 1) / 0xffff;
+                        (segments * 0xffff, elapsed - segments * 0xffff)
+                    }
+                    Style::Wrapping => (0, elapsed & 0xffff),
+                    Style::MovingTimestamp => (elapsed - frame_ticks, elapsed.min(0xffff)),
+                };
+                Sent {
+                    at_ms: u64::from(n) * 20,
+                    timestamp: start.plus(offset),
+                    marker: n == 0 && style != Style::WithoutMarker,
+                    event: TelephoneEvent {
+                        code,
+                        end: n + 1 >= held,
+                        duration_ticks: duration as u16,
+                    },
+                }
+            })
+            .collect()
+    }
+
+    /// A session of presses over a network that loses, doubles and delays: what was pressed, and
+    /// what was read.
+    fn session(seed: u64) -> (String, String) {
+        let mut chance = Chance(seed);
+        let rate_hz = [8_000, 16_000, 48_000][chance.below(3) as usize];
+        let style = STYLES[chance.below(4) as usize];
+        let loss_percent = [0, 5, 30, 60][chance.below(4) as usize];
+        let mut start = RtpTime::new(chance.below(1 << 32) as u32);
+        let (mut pressed, mut at_ms) = (String::new(), 0);
+        let mut arriving = Vec::new();
+        for _ in 0..1 + chance.below(12) {
+            let code = chance.below(16) as u8;
+            // Most are short, and some are held for longer than anybody holds a key.
+            let held = match chance.below(12) {
+                0 => 2 + chance.below(550),
+                _ => 2 + chance.below(12),
+            } as u32;
+            pressed.push(Digit::from_event(code).unwrap().as_char());
+            let sent = press_of(style, rate_hz, start, code, held);
+            let survivor = chance.below(sent.len() as u64) as usize;
+            let mut lost_in_a_row = 0;
+            for (n, sent) in sent.into_iter().enumerate() {
+                // An outage in the middle of a press is another matter.
+                let lost = chance.below(100) < loss_percent && lost_in_a_row < 6;
+                if lost && n != survivor {
+                    lost_in_a_row += 1;
+                    continue;
+                }
+                lost_in_a_row = 0;
+                for _ in 0..1 + chance.below(5) / 4 {
+                    let bytes = sent.event.to_bytes();
+                    let late_ms = chance.below(20);
+                    let arrives_ms = at_ms + sent.at_ms + late_ms;
+                    arriving.push((arrives_ms, sent.timestamp, sent.marker, bytes));
+                }
+            }
+            let mut pause = 3 + chance.below(100) as u32;
+            // Where the next segment would begin, a press whose end and marker are lost cannot be
+            // told from it.
+            let full_frames = 0xffff / (rate_hz / 50);
+            if (full_frames - 4..full_frames + 2).contains(&((held + pause) % full_frames)) {
+                pause += 8;
+            }
+            at_ms += u64::from(held + pause) * 20;
+            start = start.plus((held + pause) * (rate_hz / 50));
+        }
+        arriving.sort_by_key(|(arrives_ms, ..)| *arrives_ms);
+        let mut events = TelephoneEvents::new(rate_hz);
+        let mut read = String::new();
+        for (arrives_ms, timestamp, marker, payload) in arriving {
+            let now = T0 + Duration::from_millis(arrives_ms);
+            // Presses of more than eight seconds are refused from there on, packet by packet.
+            let _ = events.handle(now, timestamp, marker, &payload);
+            read.extend(std::iter::from_fn(|| events.poll()).map(Digit::as_char));
+        }
+        (pressed, read)
+    }
+
+    #[test]
+    fn every_press_is_one_key_over_any_network_and_from_any_phone() {
+        for seed in 0..20_000 {
+            let (pressed, read) = session(seed);
+            assert_eq!(pressed, read, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn ends_that_move_their_timestamp_are_no_further_presses() {
+        let mut phone = Phone::new();
+        for n in 0..8_u16 {
+            let duration = 160 * (n + 1).min(5);
+            phone.send(u32::from(n) * 160, n == 0, 8, n >= 4, duration);
+        }
+        phone.press(4_000, 8, &[0]);
+        assert_eq!(phone.digits(), "88");
+    }
+
+    #[test]
+    fn a_new_source_neither_repeats_a_press_nor_swallows_the_next() {
+        let mut phone = Phone::new();
+        phone.send(900_000, true, 4, false, 160);
+        phone.events.source_changed();
+        phone.send(900_000, false, 4, false, 320);
+        phone.send(900_000, false, 4, true, 480);
+        // Its timestamps lie before those of the old one.
+        phone.press(1_000, 4, &[]);
+        phone.press(9_000, 4, &[]);
+        assert_eq!(phone.digits(), "444");
+    }
+
+    #[test]
+    fn a_timestamp_that_jumps_back_after_a_while_is_a_press() {
+        let mut phone = Phone::new();
+        phone.press(900_000, 4, &[]);
+        phone.now = phone.now + OVERTAKEN_WITHIN;
+        phone.press(1_000, 5, &[]);
+        assert_eq!(phone.digits(), "45");
+    }
+
+    #[test]
+    fn a_key_is_down_although_its_duration_has_no_more_room() {
+        let mut phone = Phone {
+            events: TelephoneEvents::new(48_000),
+            now: T0,
+        };
+        for n in 1..=200_u32 {
+            phone.send(0, n == 1, 4, false, (n * 960) as u16);
+            assert!(phone.events.is_pressing(phone.now));
+        }
+        assert_eq!(phone.digits(), "4");
+    }
+
+    #[test]
+    fn no_bytes_whatever_are_more_keys_than_events() {
+        for seed in 0..2_000 {
+            let mut chance = Chance(seed);
+            let mut events = TelephoneEvents::new(8_000);
+            let (mut taken, mut pressed) = (0, 0);
+            for n in 0..50 {
+                let payload: Vec<u8> = (0..chance.below(9))
+                    .map(|_| chance.below(256) as u8)
+                    .collect();
+                let timestamp = RtpTime::new((chance.below(8) * 700) as u32);
+                let now = T0 + Duration::from_millis(n * 20);
+                let handled = events.handle(now, timestamp, chance.below(2) == 0, &payload);
+                let is_key = payload.first().is_some_and(|code| *code < 16);
+                taken += usize::from(handled.is_ok() && is_key);
+                while events.poll().is_some() {
+                    pressed += 1;
+                }
+                assert!(pressed <= taken, "seed {seed}");
+            }
+        }
     }
 }

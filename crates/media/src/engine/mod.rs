@@ -4,134 +4,28 @@
 //! datagrams. It allocates, locks and logs nothing after construction; what it no longer needs it
 //! hands out as [`Retired`], to be dropped elsewhere.
 
-use tutti_model::{Beep, CallId, Digit, MediaDescription, Privileges, PromptId, Timestamp};
+mod words;
 
-use crate::conference::{Conference, MixClass};
-use crate::leg::{Leg, LegMedia};
-use crate::prompt::{Audio, Music, Prompt};
-use crate::tap::Tap;
+use tutti_model::{Digit, Timestamp};
+
+use crate::conference::Conference;
+use crate::frame::{FRAME_SAMPLES, Frame};
+use crate::leg::{Desk, Leg};
+use crate::prompt::{Music, Prompt};
+use crate::spares::{Spares, Wanted};
 use crate::transport::Transport;
+
+pub use words::{ConferenceSlot, EngineCommand, EngineEvent, LegSlot, Retired};
+
+/// In how many parts a tick may be done: a conference belongs to one of them, so that a thousand
+/// conferences do not send in the same instant.
+pub const PHASES: u8 = 4;
 
 /// Legs send RTCP every 5 s, each at a tick of its own (RFC 3550 §6.2).
 const TICKS_PER_REPORT: u64 = 250;
 
-/// The room for any datagram that arrives; a longer one is cut and then malformed.
-const RECEIVE_BUFFER: usize = 2_048;
-
-/// A place for a leg, given out by the engine's owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LegSlot(pub u16);
-
-/// A place for a conference, given out by the engine's owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ConferenceSlot(pub u16);
-
-/// What the engine's owner asks. A command for an empty place does nothing.
-pub enum EngineCommand<T> {
-    OpenConference {
-        slot: ConferenceSlot,
-        conference: Box<Conference>,
-    },
-    /// Legs that are still inside go on alone.
-    CloseConference {
-        slot: ConferenceSlot,
-    },
-    AddLeg {
-        slot: LegSlot,
-        leg: Box<Leg<T>>,
-    },
-    /// Takes the leg out, to be dropped or to move to another engine.
-    RemoveLeg {
-        slot: LegSlot,
-    },
-    /// Our answer is on its way: from now on the leg sends, and believes its peer.
-    Answered {
-        slot: LegSlot,
-    },
-    /// A new offer was answered; `media` comes along when the format changes.
-    Reconfigure {
-        slot: LegSlot,
-        description: MediaDescription,
-        media: Option<Box<LegMedia>>,
-    },
-    /// Bridges a leg; `class` is the shared encoder of its format, used if there is none yet.
-    Join {
-        slot: LegSlot,
-        conference: ConferenceSlot,
-        privileges: Privileges,
-        class: Option<Box<MixClass>>,
-    },
-    Leave {
-        slot: LegSlot,
-    },
-    SetPrivileges {
-        slot: LegSlot,
-        privileges: Privileges,
-    },
-    SetMixing {
-        conference: ConferenceSlot,
-        on: bool,
-    },
-    PlayMusic {
-        conference: ConferenceSlot,
-        audio: Audio,
-    },
-    StopMusic {
-        conference: ConferenceSlot,
-    },
-    Beep {
-        conference: ConferenceSlot,
-        beep: Beep,
-    },
-    StartRecording {
-        conference: ConferenceSlot,
-        tap: Box<dyn Tap>,
-    },
-    StopRecording {
-        conference: ConferenceSlot,
-    },
-    StartTrack {
-        slot: LegSlot,
-        tap: Box<dyn Tap>,
-    },
-    StopTrack {
-        slot: LegSlot,
-    },
-    PlayPrompt {
-        slot: LegSlot,
-        prompt: Prompt,
-    },
-    StopPrompt {
-        slot: LegSlot,
-        prompt: PromptId,
-    },
-}
-
-/// What the engine's owner learns.
-pub enum EngineEvent<T> {
-    PromptFinished { call: CallId, prompt: PromptId },
-    DigitPressed { call: CallId, digit: Digit },
-    LegSilent { call: CallId },
-    Retired(Retired<T>),
-}
-
-/// What the engine has no use for any more.
-pub enum Retired<T> {
-    Leg {
-        slot: LegSlot,
-        leg: Box<Leg<T>>,
-    },
-    Conference {
-        slot: ConferenceSlot,
-        conference: Box<Conference>,
-    },
-    Media(Box<LegMedia>),
-    Class(Box<MixClass>),
-    Audio(Audio),
-    Tap(Box<dyn Tap>),
-    /// A command that named a place outside the engine, unused.
-    Refused(EngineCommand<T>),
-}
+/// The room for any datagram; a longer one that arrives is cut and then malformed.
+const DATAGRAM: usize = 2_048;
 
 /// A leg and the conference it is in.
 struct Seat<T> {
@@ -146,8 +40,15 @@ pub struct Engine<T> {
     /// One past the highest leg that has been used, so that a tick need not look further.
     seats_used: usize,
     conferences_used: usize,
-    ticks: u64,
-    buffer: Box<[u8; RECEIVE_BUFFER]>,
+    /// The phase of each leg's ticks, apart from the legs, so that the others' are not touched.
+    phases: Vec<u8>,
+    legs: usize,
+    ticks: [u64; PHASES as usize],
+    spares: Spares,
+    complexity: Option<u8>,
+    encodes: u64,
+    buffer: Box<[u8; DATAGRAM]>,
+    scratch: Box<Frame>,
 }
 
 impl<T: Transport> Engine<T> {
@@ -158,8 +59,58 @@ impl<T: Transport> Engine<T> {
             conferences: (0..conferences).map(|_| None).collect(),
             seats_used: 0,
             conferences_used: 0,
-            ticks: 0,
-            buffer: Box::new([0; RECEIVE_BUFFER]),
+            phases: vec![0; usize::from(legs)],
+            legs: 0,
+            ticks: [0; PHASES as usize],
+            spares: Spares::new(),
+            complexity: None,
+            encodes: 0,
+            buffer: Box::new([0; DATAGRAM]),
+            scratch: Box::new([0.0; FRAME_SAMPLES]),
+        }
+    }
+
+    /// Frames that were encoded so far, by shared encoders and others.
+    pub fn encodes(&self) -> u64 {
+        self.encodes
+    }
+
+    /// Whether a tick would do nothing: no legs are here, and no conference makes a sound.
+    pub fn is_idle(&self) -> bool {
+        self.legs == 0
+            && self
+                .conferences
+                .iter()
+                .take(self.conferences_used)
+                .flatten()
+                .all(|conference| conference.is_at_rest())
+    }
+
+    /// Whether a tick of this phase would do nothing.
+    pub fn is_phase_idle(&self, phase: u8) -> bool {
+        let nobody = self
+            .seats
+            .iter()
+            .zip(&self.phases)
+            .take(self.seats_used)
+            .all(|(seat, of)| *of != phase || seat.is_none());
+        nobody
+            && self
+                .conferences
+                .iter()
+                .take(self.conferences_used)
+                .flatten()
+                .all(|conference| conference.phase() != phase || conference.is_at_rest())
+    }
+
+    /// Leaves out ticks that a pause of the machine made worthless: streams and recordings have a
+    /// gap as long as it was.
+    pub fn skip(&mut self, ticks: u32) {
+        for seat in self.seats.iter_mut().take(self.seats_used).flatten() {
+            seat.leg.skip(ticks);
+        }
+        for conference in self.conferences.iter_mut().flatten() {
+            conference.skip(ticks);
         }
     }
 
@@ -190,25 +141,41 @@ impl<T: Transport> Engine<T> {
             EngineCommand::AddLeg { slot, leg } => match self.seats.get_mut(usize::from(slot.0)) {
                 Some(place) => {
                     self.seats_used = self.seats_used.max(usize::from(slot.0) + 1);
-                    if let Some(seat) = place.replace(Seat {
+                    self.spares.expect(leg.format().codec);
+                    if let Some(phase) = self.phases.get_mut(usize::from(slot.0)) {
+                        *phase = (slot.0 % u16::from(PHASES)) as u8;
+                    }
+                    let seat = Seat {
                         leg,
                         conference: None,
-                    }) {
-                        retire(Retired::Leg {
+                    };
+                    match place.replace(seat) {
+                        Some(seat) => retire(Retired::Leg {
                             slot,
                             leg: seat.leg,
-                        });
+                        }),
+                        None => self.legs += 1,
+                    }
+                    while let Some(wanted) = self.spares.poll_wanted() {
+                        emit(EngineEvent::Wanted(wanted));
                     }
                 }
                 None => retire(Retired::Refused(EngineCommand::AddLeg { slot, leg })),
             },
             EngineCommand::RemoveLeg { slot } => {
-                self.leave(now, slot, &mut retire);
-                if let Some(seat) = self
+                self.leave(now, slot, emit);
+                if let Some(mut seat) = self
                     .seats
                     .get_mut(usize::from(slot.0))
                     .and_then(Option::take)
                 {
+                    self.legs -= 1;
+                    let mut retire = |retired| emit(EngineEvent::Retired(retired));
+                    // Encoders stay where they are needed next.
+                    let outlet = seat.leg.take_outlet();
+                    if let Some(surplus) = outlet.and_then(|outlet| self.spares.give(outlet)) {
+                        retire(Retired::Outlet(surplus));
+                    }
                     retire(Retired::Leg {
                         slot,
                         leg: seat.leg,
@@ -232,29 +199,74 @@ impl<T: Transport> Engine<T> {
                 if let Some(media) = unused {
                     retire(Retired::Media(media));
                 }
+                if let Some(codec) = self.seat(slot).map(|seat| seat.leg.format().codec) {
+                    self.spares.expect(codec);
+                }
             }
             EngineCommand::Join {
                 slot,
                 conference,
                 privileges,
-                class,
             } => {
-                self.leave(now, slot, &mut retire);
-                let unused = match self.conference(conference) {
-                    Some(place) => class.and_then(|class| place.add_class(class)),
-                    None => class,
-                };
-                if let Some(class) = unused {
-                    retire(Retired::Class(class));
-                }
-                if self.conference(conference).is_some()
+                self.leave(now, slot, emit);
+                let phase = self.conference(conference).map(|place| place.phase());
+                if let Some(phase) = phase
                     && let Some(seat) = self.seat(slot)
                 {
                     seat.conference = Some(conference);
                     seat.leg.enter(privileges);
+                    if let Some(place) = self.phases.get_mut(usize::from(slot.0)) {
+                        *place = phase;
+                    }
                 }
             }
-            EngineCommand::Leave { slot } => self.leave(now, slot, &mut retire),
+            EngineCommand::Leave { slot } => self.leave(now, slot, emit),
+            EngineCommand::SetGains { slot, gains } => {
+                if let Some(seat) = self.seat(slot) {
+                    seat.leg.set_gains(gains);
+                }
+            }
+            EngineCommand::PressDigit { slot, digit } => {
+                if let Some(seat) = self.seat(slot) {
+                    seat.leg.press(digit);
+                }
+            }
+            EngineCommand::PassDigit {
+                conference,
+                from,
+                digit,
+            } => self.pass_digit(conference, from, digit),
+            EngineCommand::AddClass { conference, class } => {
+                let unused = match self.conference(conference) {
+                    Some(conference) => conference.add_class(class),
+                    None => Some(class),
+                };
+                if let Some(class) = unused {
+                    retire(Retired::Class(class));
+                }
+            }
+            EngineCommand::AddOutlet { outlet } => {
+                if let Some(surplus) = self.spares.add(outlet) {
+                    retire(Retired::Outlet(surplus));
+                }
+            }
+            EngineCommand::SetComplexity(complexity) => self.complexity = complexity,
+            EngineCommand::AddTrunk { conference, trunk } => {
+                let unused = match self.conference(conference) {
+                    Some(conference) => conference.add_trunk(trunk),
+                    None => Some(trunk),
+                };
+                if let Some(trunk) = unused {
+                    retire(Retired::Trunk(trunk));
+                }
+            }
+            EngineCommand::RemoveTrunks { conference } => {
+                if let Some(conference) = self.conference(conference) {
+                    while let Some(trunk) = conference.take_trunk() {
+                        retire(Retired::Trunk(trunk));
+                    }
+                }
+            }
             EngineCommand::SetPrivileges { slot, privileges } => {
                 if let Some(seat) = self.seat(slot) {
                     seat.leg.set_privileges(privileges);
@@ -336,35 +348,68 @@ impl<T: Transport> Engine<T> {
 
     /// Receives, mixes and sends 20 ms for everybody.
     pub fn tick(&mut self, now: Timestamp, emit: &mut impl FnMut(EngineEvent<T>)) {
+        for phase in 0..PHASES {
+            self.tick_phase(now, phase, emit);
+        }
+    }
+
+    /// Receives, mixes and sends 20 ms for the conferences and legs of one phase.
+    pub fn tick_phase(&mut self, now: Timestamp, phase: u8, emit: &mut impl FnMut(EngineEvent<T>)) {
         let Engine {
             seats,
             conferences,
             seats_used,
             conferences_used,
+            phases,
             ticks,
+            spares,
+            complexity,
+            encodes,
             buffer,
+            scratch,
+            ..
         } = self;
         let seats = seats.get_mut(..*seats_used).unwrap_or_default();
         let conferences = conferences.get_mut(..*conferences_used).unwrap_or_default();
+        let Some(ticks) = ticks.get_mut(usize::from(phase)) else {
+            return;
+        };
 
-        for conference in conferences.iter_mut().flatten() {
+        for conference in of_phase(conferences, phase) {
             conference.begin_tick();
         }
-        for seat in seats.iter_mut().flatten() {
+        for (seat, _) in seated(seats, phases, phase) {
             seat.leg.receive(buffer.as_mut_slice());
-            seat.leg
-                .contribute(now, place(conferences, seat.conference));
+            seat.leg.settle(now);
+            let conference = place(conferences, seat.conference);
+            if let Some(speaking) = seat.leg.contribute(now, conference, scratch) {
+                let call = seat.leg.call();
+                emit(EngineEvent::Speaking { call, speaking });
+            }
         }
-        for conference in conferences.iter_mut().flatten() {
+        for conference in of_phase(conferences, phase) {
             conference.complete_mix();
+            while let Some(trunk) = conference.take_finished_trunk() {
+                emit(EngineEvent::Retired(Retired::Trunk(trunk)));
+            }
             if let Some(music) = conference.take_finished_music() {
                 emit(EngineEvent::Retired(Retired::Audio(music.into_audio())));
             }
         }
-        for (index, seat) in seats.iter_mut().enumerate() {
-            let Some(seat) = seat else { continue };
+        let mut desk = Desk {
+            spares,
+            complexity: *complexity,
+            encodes,
+            datagram: buffer.as_mut_slice(),
+            class_wanted: None,
+            surplus: None,
+        };
+        for (seat, index) in seated(seats, phases, phase) {
             let call = seat.leg.call();
-            if let Some(prompt) = seat.leg.hear(place(conferences, seat.conference)) {
+            let prompt = seat
+                .leg
+                .hear(place(conferences, seat.conference), &mut desk);
+            if let Some(prompt) = prompt {
                 emit(EngineEvent::PromptFinished {
                     call,
                     prompt: prompt.id(),
@@ -373,6 +418,15 @@ impl<T: Transport> Engine<T> {
                     emit(EngineEvent::Retired(Retired::Audio(audio)));
                 }
             }
+            if let Some(outlet) = desk.surplus.take() {
+                emit(EngineEvent::Retired(Retired::Outlet(outlet)));
+            }
+            if let Some(key) = desk.class_wanted.take()
+                && let Some(conference) = seat.conference
+                && place(conferences, seat.conference).is_some_and(|place| place.asks_for(key))
+            {
+                emit(EngineEvent::Wanted(Wanted::Class { conference, key }));
+            }
             while let Some(digit) = seat.leg.poll_digit() {
                 emit(EngineEvent::DigitPressed { call, digit });
             }
@@ -380,10 +434,13 @@ impl<T: Transport> Engine<T> {
                 emit(EngineEvent::LegSilent { call });
             }
             if (*ticks + index as u64).is_multiple_of(TICKS_PER_REPORT) {
-                seat.leg.report(now);
+                seat.leg.report(now, desk.datagram);
             }
         }
-        for conference in conferences.iter_mut().flatten() {
+        while let Some(wanted) = desk.spares.poll_wanted() {
+            emit(EngineEvent::Wanted(wanted));
+        }
+        for conference in of_phase(conferences, phase) {
             conference.end_tick();
         }
         *ticks += 1;
@@ -403,16 +460,29 @@ impl<T: Transport> Engine<T> {
         place(&mut self.conferences, Some(slot))
     }
 
-    fn leave(&mut self, now: Timestamp, slot: LegSlot, retire: &mut impl FnMut(Retired<T>)) {
+    fn leave(&mut self, now: Timestamp, slot: LegSlot, emit: &mut impl FnMut(EngineEvent<T>)) {
         let Some(Some(seat)) = self.seats.get_mut(usize::from(slot.0)) else {
             return;
         };
         let left = seat.conference.take();
-        if let Some(conference) = place(&mut self.conferences, left) {
-            seat.leg.exit(now, conference);
+        if let Some(conference) = place(&mut self.conferences, left)
+            && let Some(speaking) = seat.leg.exit(now, conference)
+        {
+            let call = seat.leg.call();
+            emit(EngineEvent::Speaking { call, speaking });
         }
         if let Some(tap) = seat.leg.stop_track() {
-            retire(Retired::Tap(tap));
+            emit(EngineEvent::Retired(Retired::Tap(tap)));
+        }
+    }
+
+    fn pass_digit(&mut self, conference: ConferenceSlot, from: Option<LegSlot>, digit: Digit) {
+        for (index, seat) in self.seats.iter_mut().enumerate() {
+            let Some(seat) = seat else { continue };
+            let pressed_here = from.is_some_and(|from| usize::from(from.0) == index);
+            if seat.conference == Some(conference) && !pressed_here && seat.leg.listens() {
+                seat.leg.press(digit);
+            }
         }
     }
 
@@ -433,6 +503,9 @@ impl<T: Transport> Engine<T> {
             if let Some(tap) = conference.stop_recording() {
                 retire(Retired::Tap(tap));
             }
+            while let Some(trunk) = conference.take_trunk() {
+                retire(Retired::Trunk(trunk));
+            }
             retire(Retired::Conference { slot, conference });
         }
     }
@@ -443,4 +516,29 @@ fn place(
     slot: Option<ConferenceSlot>,
 ) -> Option<&mut Conference> {
     conferences.get_mut(usize::from(slot?.0))?.as_deref_mut()
+}
+
+fn of_phase(
+    conferences: &mut [Option<Box<Conference>>],
+    phase: u8,
+) -> impl Iterator<Item = &mut Conference> {
+    conferences
+        .iter_mut()
+        .flatten()
+        .map(|conference| &mut **conference)
+        .filter(move |conference| conference.phase() == phase)
+}
+
+/// The legs of a phase, each with its number.
+fn seated<'a, T>(
+    seats: &'a mut [Option<Seat<T>>],
+    phases: &'a [u8],
+    phase: u8,
+) -> impl Iterator<Item = (&'a mut Seat<T>, usize)> {
+    seats
+        .iter_mut()
+        .zip(phases)
+        .enumerate()
+        .filter(move |(_, (_, of))| **of == phase)
+        .filter_map(|(index, (seat, _))| Some((seat.as_mut()?, index)))
 }

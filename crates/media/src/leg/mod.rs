@@ -1,41 +1,39 @@
 //! One call's media: what it sends into the mix and what it hears.
 
+mod inbound;
+mod outbound;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use tutti_model::{
-    AudioLevel, CallId, Digit, Format, MediaDescription, Privileges, PromptId, Timestamp,
+    CallId, Digit, Format, Gains, MediaDescription, Privileges, PromptId, Timestamp,
 };
 
-use crate::codec::{CodecError, Encoder, EncoderSettings};
-use crate::conference::{Conference, MAX_PAYLOAD};
-use crate::frame::{FRAME_SAMPLES, Frame, rms};
+use crate::codec::CodecError;
+use crate::conference::Conference;
+use crate::frame::{FRAME_SAMPLES, Frame};
+use crate::input::InputChain;
 use crate::latch::Latch;
 use crate::limiter::{LOOK_AHEAD_SAMPLES, Limiter};
+use crate::mix_class::ClassKey;
+use crate::outlet::Outlet;
 use crate::prompt::Prompt;
 use crate::ramp::Ramp;
-use crate::receiver::{Pulled, ReceiveCounters, Receiver};
-use crate::rtp::{RtpPacket, Sender, is_rtcp};
+use crate::receiver::{ReceiveCounters, Receiver};
+use crate::rtp::{DigitSender, Sender};
+use crate::settings::{LegSettings, ticks};
+use crate::speaker::Speaker;
 use crate::tap::Tap;
-use crate::transport::{Channel, Transport};
+use crate::transport::Transport;
 
-/// The quietest frame that counts as contributing: anything that could be heard at all.
-const CONTRIBUTING: u8 = 66;
-
-/// How long a leg stays a contributor after its last audible frame.
-const HOLD_FRAMES: u32 = 250;
+pub(crate) use outbound::Desk;
 
 /// How long nothing may arrive before the caller must be gone.
 const SILENT_AFTER: Duration = Duration::from_secs(60);
 
 /// The same for a caller who is on hold, and may rightly send nothing.
 const SILENT_ON_HOLD_AFTER: Duration = Duration::from_secs(1_800);
-
-/// The most datagrams that one leg is given time for in one tick.
-const DATAGRAMS_PER_TICK: usize = 64;
-
-/// The room for any datagram that we send.
-const MAX_DATAGRAM: usize = 12 + MAX_PAYLOAD;
 
 /// The names a leg gives itself in RTP (RFC 3550 §5.1), drawn by whoever builds it.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +46,6 @@ pub struct RtpIdentity {
 /// What depends on the negotiated format: built elsewhere, exchanged whole by a re-INVITE.
 pub struct LegMedia {
     receiver: Receiver,
-    encoder: Encoder,
     sender: Sender,
     description: MediaDescription,
 }
@@ -60,12 +57,11 @@ impl LegMedia {
     /// When a codec cannot be set up.
     pub fn new(
         description: MediaDescription,
-        settings: EncoderSettings,
+        settings: &LegSettings,
         identity: RtpIdentity,
     ) -> Result<LegMedia, CodecError> {
         Ok(LegMedia {
-            receiver: Receiver::new(&description)?,
-            encoder: Encoder::new(&description.format, settings)?,
+            receiver: Receiver::with_bounds(&description, settings.delay)?,
             sender: Sender::new(
                 identity.ssrc,
                 identity.first_sequence,
@@ -83,8 +79,8 @@ impl LegMedia {
 enum Outbound {
     /// From its mix class.
     Shared,
-    /// By its own encoder, from the full mix or from one without its own voice.
-    Private { minus: bool },
+    /// By an encoder of its own.
+    Private,
 }
 
 /// A recording of a leg's own voice, as late as the limiter makes the mix.
@@ -106,7 +102,7 @@ impl Track {
     }
 }
 
-/// A packet source's misdeeds, counted.
+/// A packet source's misdeeds, counted, and what could not be done for it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LegCounters {
     /// Datagrams from an address that is not this leg's peer.
@@ -115,6 +111,8 @@ pub struct LegCounters {
     pub malformed: u64,
     /// Frames that could not be encoded.
     pub unencodable: u64,
+    /// Frames for which no encoder was left.
+    pub without_encoder: u64,
 }
 
 /// A call's media half. It allocates nothing after construction, and moves between threads whole.
@@ -124,16 +122,29 @@ pub struct Leg<T> {
     latch: Latch,
     media: Box<LegMedia>,
     cname: String,
-    /// This leg's voice in this tick.
+    input: InputChain,
+    speaker: Speaker,
+    /// This leg's voice in this tick, while it contributes.
     own: Frame,
     contributes: bool,
-    /// Frames for which this leg stays a contributor.
-    hold: u32,
+    /// Ticks since this leg was last audible.
+    inaudible_for: u32,
+    /// Ticks since a voice was last heard here.
+    no_voice_for: u32,
+    /// After how many inaudible ticks a mix of its own may end, and after how many it must.
+    private_least: u32,
+    private_most: u32,
     talk: Ramp,
     listen: Ramp,
+    gains: Gains,
     outbound: Outbound,
+    /// The encoder of a mix of its own.
+    outlet: Option<Box<Outlet>>,
     limiter: Limiter,
+    /// The peer reports losses, so that FEC is worth its bits.
+    lossy: bool,
     prompt: Option<Prompt>,
+    digits: DigitSender,
     track: Option<Track>,
     /// When the latest answer went out; the caller's silence counts from there.
     answered: Option<Timestamp>,
@@ -149,6 +160,7 @@ impl<T: Transport> Leg<T> {
         media: Box<LegMedia>,
         signalling: IpAddr,
         cname: String,
+        settings: &LegSettings,
     ) -> Leg<T> {
         Leg {
             call,
@@ -156,14 +168,23 @@ impl<T: Transport> Leg<T> {
             latch: Latch::new(media.description.remote_rtp, signalling),
             media,
             cname,
+            input: InputChain::new(settings.input),
+            speaker: Speaker::new(settings.speaker),
             own: [0.0; FRAME_SAMPLES],
             contributes: false,
-            hold: 0,
+            inaudible_for: u32::MAX,
+            no_voice_for: 0,
+            private_least: ticks(settings.private.least),
+            private_most: ticks(settings.private.most),
             talk: Ramp::resting_at(0.0),
             listen: Ramp::resting_at(0.0),
-            outbound: Outbound::Private { minus: false },
+            gains: Gains::default(),
+            outbound: Outbound::Private,
+            outlet: None,
             limiter: Limiter::default(),
+            lossy: false,
             prompt: None,
+            digits: DigitSender::default(),
             track: None,
             answered: None,
             silence_reported: false,
@@ -186,8 +207,43 @@ impl<T: Transport> Leg<T> {
         self.counters
     }
 
+    /// Its way to the network, for whoever moves it.
+    pub fn transport_mut(&mut self) -> &mut T {
+        &mut self.transport
+    }
+
+    /// Tells the transport whom it may forget about.
+    pub(crate) fn settle(&mut self, now: Timestamp) {
+        self.transport.settle(self.latch.only_source(now));
+    }
+
+    /// Lets the stream's time go on over ticks in which nothing was sent.
+    pub(crate) fn skip(&mut self, ticks: u32) {
+        for _ in 0..ticks {
+            self.media.sender.skip();
+        }
+    }
+
+    /// The source that others find in a packet that holds this leg's voice.
+    pub(crate) fn remote_ssrc(&self) -> Option<u32> {
+        self.media.receiver.remote_ssrc()
+    }
+
+    /// How audio is sent to this leg now: with FEC only while the peer reports losses.
     pub(crate) fn format(&self) -> Format {
-        self.media.description.format
+        let format = self.media.description.format;
+        Format {
+            fec: format.fec && self.lossy,
+            ..format
+        }
+    }
+
+    /// What legs must share with this one to share its encoder.
+    pub(crate) fn class_key(&self) -> ClassKey {
+        ClassKey {
+            format: self.format(),
+            output_db: self.gains.output_db,
+        }
     }
 
     pub(crate) fn answered(&mut self, now: Timestamp) {
@@ -198,27 +254,51 @@ impl<T: Transport> Leg<T> {
     pub(crate) fn enter(&mut self, privileges: Privileges) {
         self.talk = Ramp::resting_at(0.0);
         self.listen = Ramp::resting_at(0.0);
-        self.outbound = Outbound::Private { minus: false };
+        self.gains = Gains::default();
+        self.input.set_gain_db(0);
+        self.outbound = Outbound::Private;
         self.set_privileges(privileges);
     }
 
     pub(crate) fn set_privileges(&mut self, privileges: Privileges) {
+        if privileges.talk && self.talk.is_closed() {
+            // What it has been saying unheard is listened to before it may rest.
+            self.no_voice_for = 0;
+        }
         self.talk.turn(privileges.talk);
         self.listen.turn(privileges.listen);
     }
 
-    /// Leaves the conference: what the others still hear of this leg is faded out.
-    pub(crate) fn exit(&mut self, now: Timestamp, conference: &mut Conference) {
+    pub(crate) fn set_gains(&mut self, gains: Gains) {
+        self.gains = gains;
+        self.input.set_gain_db(gains.input_db);
+    }
+
+    /// Whether it hears its conference.
+    pub(crate) fn listens(&self) -> bool {
+        !self.listen.is_closed()
+    }
+
+    /// Presses a key towards the peer; one too many is forgotten.
+    pub(crate) fn press(&mut self, digit: Digit) {
+        self.digits.press(digit);
+    }
+
+    /// Leaves the conference: what the others still hear of this leg is faded out. Says whether it
+    /// has stopped speaking with that.
+    pub(crate) fn exit(&mut self, now: Timestamp, conference: &mut Conference) -> Option<bool> {
         if self.contributes && conference.is_mixing() {
             self.talk.turn(false);
             let mut end = [0.0; FRAME_SAMPLES];
-            self.media.receiver.pull(now, &mut end);
+            let pulled = self.media.receiver.pull(now, &mut end);
+            self.input.process(&mut end, pulled);
             self.talk.apply(&mut end);
             conference.add_tail(&end);
         }
         self.contributes = false;
-        self.hold = 0;
-        self.outbound = Outbound::Private { minus: false };
+        self.inaudible_for = u32::MAX;
+        self.outbound = Outbound::Private;
+        self.speaker.stop()
     }
 
     /// Applies a new offer's description, with new media where the format changes.
@@ -234,7 +314,8 @@ impl<T: Transport> Leg<T> {
         self.silence_reported = false;
         match media {
             Some(media) => {
-                self.outbound = Outbound::Private { minus: false };
+                self.outbound = Outbound::Private;
+                self.lossy = false;
                 Some(std::mem::replace(&mut self.media, media))
             }
             None => {
@@ -263,163 +344,10 @@ impl<T: Transport> Leg<T> {
         self.track.take().map(|track| track.tap)
     }
 
-    /// Takes what arrived since the last tick.
-    pub(crate) fn receive(&mut self, buffer: &mut [u8]) {
-        for _ in 0..DATAGRAMS_PER_TICK {
-            let Some(datagram) = self.transport.receive(buffer) else {
-                return;
-            };
-            let bytes = buffer.get(..datagram.len).unwrap_or_default();
-            // With rtcp-mux both kinds come through one flow (RFC 5761 §4).
-            let result = if datagram.channel == Channel::Rtcp || is_rtcp(bytes) {
-                if !self.latch.accepts_rtcp(datagram.from) {
-                    self.counters.foreign += 1;
-                    continue;
-                }
-                self.media.receiver.handle_rtcp(datagram.arrived, bytes)
-            } else {
-                match RtpPacket::parse(bytes) {
-                    Ok(packet) => {
-                        let (ssrc, sequence) = (packet.ssrc(), packet.sequence_number());
-                        if !self
-                            .latch
-                            .accepts(datagram.arrived, datagram.from, ssrc, sequence)
-                        {
-                            self.counters.foreign += 1;
-                            continue;
-                        }
-                        self.media.receiver.handle_rtp(datagram.arrived, bytes)
-                    }
-                    Err(malformed) => Err(malformed),
-                }
-            };
-            if result.is_err() {
-                self.counters.malformed += 1;
-            }
-        }
-    }
-
-    /// Decodes this tick's frame, records it, and adds it to the conference while it contributes.
-    pub(crate) fn contribute(&mut self, now: Timestamp, conference: Option<&mut Conference>) {
-        let pulled = self.media.receiver.pull(now, &mut self.own);
-        let Some(conference) = conference else {
-            self.contributes = false;
-            return;
-        };
-        self.talk.apply(&mut self.own);
-        let audible = match pulled {
-            Pulled::Silence => false,
-            Pulled::Audio | Pulled::Concealed => {
-                AudioLevel::from_rms(rms(&self.own)).minus_dbov() < CONTRIBUTING
-            }
-        };
-        self.hold = if audible {
-            HOLD_FRAMES
-        } else {
-            self.hold.saturating_sub(1)
-        };
-        self.contributes = conference.is_mixing() && self.hold > 0;
-        if self.contributes {
-            conference.add(&self.own);
-        }
-        if let Some(track) = &mut self.track {
-            track.push(conference.session_position(), &self.own);
-        }
-    }
-
-    /// Sends what this leg hears in this tick; returns a prompt that ended with it.
-    pub(crate) fn hear(&mut self, conference: Option<&mut Conference>) -> Option<Prompt> {
-        let mut heard = [0.0; FRAME_SAMPLES];
-        let sends = self.answered.is_some() && self.media.description.flow.send;
-        match conference {
-            Some(conference) if sends => {
-                let format = self.format();
-                if self.hears_what_everybody_hears()
-                    && let Some(payload) = conference.class_payload(format)
-                {
-                    self.outbound = Outbound::Shared;
-                    transmit(
-                        &mut self.media.sender,
-                        &mut self.transport,
-                        &self.latch,
-                        payload,
-                    );
-                    return None;
-                }
-                self.mix(conference, &mut heard);
-            }
-            Some(_) | None => self.outbound = Outbound::Private { minus: false },
-        }
-        let goes_on = self
-            .prompt
-            .as_mut()
-            .is_some_and(|prompt| prompt.add_to(&mut heard));
-        let finished = if goes_on { None } else { self.prompt.take() };
-
-        let mut payload = [0; MAX_PAYLOAD];
-        let mut len = 0;
-        if sends {
-            match self.media.encoder.encode(&heard, &mut payload) {
-                Ok(encoded) => len = encoded,
-                Err(_) => self.counters.unencodable += 1,
-            }
-        }
-        let payload = payload.get(..len).unwrap_or_default();
-        transmit(
-            &mut self.media.sender,
-            &mut self.transport,
-            &self.latch,
-            payload,
-        );
-        finished
-    }
-
-    /// Whether the class's payload is right for this leg.
-    fn hears_what_everybody_hears(&self) -> bool {
-        !self.contributes && self.listen.is_open() && self.prompt.is_none()
-    }
-
-    /// Makes this leg's own mix: without its voice while it contributes.
-    fn mix(&mut self, conference: &Conference, heard: &mut Frame) {
-        if self.outbound == Outbound::Shared {
-            self.media.encoder.prime(conference.recent().iter());
-        }
-        if self.contributes {
-            // A mix of its own goes on from what the class has heard.
-            if self.outbound != (Outbound::Private { minus: true }) {
-                self.limiter = conference.limiter_before();
-            }
-            conference.minus(&self.own, heard);
-            self.limiter.process(heard);
-        } else {
-            *heard = *conference.mix();
-        }
-        self.listen.apply(heard);
-        self.outbound = Outbound::Private {
-            minus: self.contributes,
-        };
-    }
-
-    /// Sends a sender report (RFC 3550 §6.4.1).
-    pub(crate) fn report(&mut self, now: Timestamp) {
-        if self.answered.is_none() {
-            return;
-        }
-        let report = self.media.receiver.report(now);
-        let mut datagram = [0; MAX_DATAGRAM];
-        let len = self
-            .media
-            .sender
-            .sender_report(now, &self.cname, report, &mut datagram);
-        let description = &self.media.description;
-        let destination = if description.remote_rtcp == description.remote_rtp {
-            (Channel::Rtp, self.latch.destination())
-        } else {
-            (Channel::Rtcp, description.remote_rtcp)
-        };
-        if let Some(datagram) = datagram.get(..len) {
-            self.transport.send(destination.0, destination.1, datagram);
-        }
+    /// Gives up the encoder of its own, for somebody else.
+    pub(crate) fn take_outlet(&mut self) -> Option<Box<Outlet>> {
+        self.outbound = Outbound::Private;
+        self.outlet.take()
     }
 
     /// The next key that was pressed.
@@ -450,27 +378,14 @@ impl<T: Transport> Leg<T> {
     }
 }
 
-/// Sends a payload, or lets the stream's time go on without one.
-fn transmit<T: Transport>(sender: &mut Sender, transport: &mut T, latch: &Latch, payload: &[u8]) {
-    if payload.is_empty() {
-        sender.skip();
-        return;
-    }
-    let mut datagram = [0; MAX_DATAGRAM];
-    let len = sender.packetize(payload, false, &mut datagram);
-    if let Some(datagram) = datagram.get(..len) {
-        transport.send(Channel::Rtp, latch.destination(), datagram);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
 
-    use tutti_model::{Codec, MediaFlow};
+    use tutti_model::{Codec, Format, MediaFlow};
 
     use super::*;
-    use crate::transport::Datagram;
+    use crate::transport::{Channel, Datagram};
 
     const T0: Timestamp = Timestamp::from_micros(0);
 
@@ -495,7 +410,9 @@ mod tests {
     fn held_leg() -> Leg<Nowhere> {
         let signalling = IpAddr::from([10, 0, 0, 1]);
         let call = CallId::from_bytes([1; 20]);
-        let mut leg = Leg::new(call, Nowhere, media(false), signalling, String::new());
+        let settings = LegSettings::default();
+        let cname = String::new();
+        let mut leg = Leg::new(call, Nowhere, media(false), signalling, cname, &settings);
         leg.answered(T0);
         leg
     }
@@ -506,8 +423,8 @@ mod tests {
             first_sequence: 0,
             first_timestamp: 0,
         };
-        let settings = EncoderSettings::default();
-        Box::new(LegMedia::new(description(receive), settings, identity).unwrap())
+        let settings = LegSettings::default();
+        Box::new(LegMedia::new(description(receive), &settings, identity).unwrap())
     }
 
     fn description(receive: bool) -> MediaDescription {
@@ -516,6 +433,9 @@ mod tests {
             format: Format::plain(Codec::Pcmu),
             payload_type: 0,
             telephone_event: None,
+            comfort_noise: None,
+            level_extension: None,
+            mixer_levels_extension: None,
             remote_rtp: peer,
             remote_rtcp: peer,
             flow: MediaFlow {

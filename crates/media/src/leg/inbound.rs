@@ -1,0 +1,152 @@
+//! From datagrams to a voice in the mix.
+
+use tutti_model::{AudioLevel, Timestamp};
+
+use super::Leg;
+use crate::conference::Conference;
+use crate::frame::{Frame, rms};
+use crate::receiver::Pulled;
+use crate::rtp::{Contributor, RtpPacket, is_rtcp};
+use crate::transport::{Channel, Transport};
+
+/// The quietest frame that counts as contributing: anything that could be heard at all.
+const CONTRIBUTING: u8 = 66;
+
+/// Ticks without a voice after which a leg need not be decoded: 1 s.
+const REST_AFTER: u32 = 50;
+
+/// A mix no louder than this is a moment at which a leg may change its encoder: −54 dBFS.
+const QUIET_MOMENT: f32 = 0.002;
+
+/// The most datagrams that one leg is given time for in one tick.
+const DATAGRAMS_PER_TICK: usize = 64;
+
+impl<T: Transport> Leg<T> {
+    /// Takes what arrived since the last tick.
+    pub(crate) fn receive(&mut self, buffer: &mut [u8]) {
+        for _ in 0..DATAGRAMS_PER_TICK {
+            let Some(datagram) = self.transport.receive(buffer) else {
+                return;
+            };
+            let bytes = buffer.get(..datagram.len).unwrap_or_default();
+            // With rtcp-mux both kinds come through one flow (RFC 5761 §4).
+            let result = if datagram.channel == Channel::Rtcp || is_rtcp(bytes) {
+                if !self.latch.accepts_rtcp(datagram.from) {
+                    self.counters.foreign += 1;
+                    continue;
+                }
+                self.media.receiver.handle_rtcp(datagram.arrived, bytes)
+            } else {
+                match RtpPacket::parse(bytes) {
+                    Ok(packet) => {
+                        let (ssrc, sequence) = (packet.ssrc(), packet.sequence_number());
+                        if !self
+                            .latch
+                            .accepts(datagram.arrived, datagram.from, ssrc, sequence)
+                        {
+                            self.counters.foreign += 1;
+                            continue;
+                        }
+                        self.media.receiver.handle_rtp(datagram.arrived, bytes)
+                    }
+                    Err(malformed) => Err(malformed),
+                }
+            };
+            if result.is_err() {
+                self.counters.malformed += 1;
+            }
+        }
+    }
+
+    /// Decodes this tick's frame if anybody may hear it, records it, and adds it to the conference
+    /// while it contributes; says whether the participant began or stopped to speak.
+    pub(crate) fn contribute(
+        &mut self,
+        now: Timestamp,
+        conference: Option<&mut Conference>,
+        scratch: &mut Frame,
+    ) -> Option<bool> {
+        let Some(conference) = conference else {
+            self.contributes = false;
+            self.media.receiver.set_rest(true);
+            self.media.receiver.pull(now, scratch);
+            return None;
+        };
+        self.media.receiver.set_rest(self.may_rest());
+        let pulled = self.media.receiver.pull(now, scratch);
+        let nothing_is_said = pulled == Pulled::Silence && self.input.is_at_rest();
+        let heard = self.input.process(scratch, pulled);
+        if nothing_is_said {
+            return self.stay_silent(heard.voice, conference, scratch);
+        }
+
+        let mut level = heard.level;
+        if self.media.receiver.is_pressing(now) {
+            // Some phones send the key's tone beside its event.
+            scratch.fill(0.0);
+            level = AudioLevel::SILENCE;
+        }
+        if self.talk.is_closed() {
+            level = AudioLevel::SILENCE;
+        }
+        self.talk.apply(scratch);
+        let voice = heard.voice && level != AudioLevel::SILENCE;
+        self.no_voice_for = if voice {
+            0
+        } else {
+            self.no_voice_for.saturating_add(1)
+        };
+        self.inaudible_for = if level.minus_dbov() < CONTRIBUTING {
+            0
+        } else {
+            self.inaudible_for.saturating_add(1)
+        };
+        self.own = *scratch;
+        self.contributes = self.keeps_contributing(conference);
+        if self.contributes {
+            let contributor = self
+                .remote_ssrc()
+                .filter(|_| self.inaudible_for == 0)
+                .map(|ssrc| Contributor { ssrc, level });
+            conference.add(scratch, contributor);
+        }
+        if let Some(track) = &mut self.track {
+            track.push(conference.session_position(), scratch);
+        }
+        self.speaker.follow(voice)
+    }
+
+    /// A tick in which nothing was said here: almost all ticks of almost all legs.
+    fn stay_silent(
+        &mut self,
+        voice: bool,
+        conference: &mut Conference,
+        silence: &Frame,
+    ) -> Option<bool> {
+        self.talk.pass();
+        self.no_voice_for = self.no_voice_for.saturating_add(1);
+        self.inaudible_for = self.inaudible_for.saturating_add(1);
+        let contributed = self.contributes;
+        self.contributes = self.keeps_contributing(conference);
+        if contributed {
+            self.own.fill(0.0);
+        }
+        if let Some(track) = &mut self.track {
+            track.push(conference.session_position(), silence);
+        }
+        self.speaker.follow(voice)
+    }
+
+    /// Whether the receiver may leave packets undecoded.
+    fn may_rest(&self) -> bool {
+        self.track.is_none() && (self.talk.is_closed() || self.no_voice_for >= REST_AFTER)
+    }
+
+    /// A leg that has been heard keeps a mix of its own for a while, and then until a moment at which
+    /// nobody hears that its encoder changes.
+    fn keeps_contributing(&self, conference: &Conference) -> bool {
+        conference.is_mixing()
+            && self.inaudible_for < self.private_most
+            && (self.inaudible_for < self.private_least || rms(conference.mix()) > QUIET_MOMENT)
+    }
+}
