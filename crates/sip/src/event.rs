@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use tutti_model::Digit;
 
 /// Names one dialog of one endpoint; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +46,8 @@ pub enum SipEvent {
         dialog: DialogId,
         offer: Option<Bytes>,
     },
+    /// The peer pressed a key and says so in INFO. The same press may be in its media too.
+    Digit { dialog: DialogId, digit: Digit },
     /// The peer ended an answered call.
     Ended { dialog: DialogId, reason: EndReason },
     /// The call that we placed got a provisional response other than 100.

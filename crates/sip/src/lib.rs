@@ -15,6 +15,7 @@ mod dialog;
 mod endpoint;
 mod error;
 mod event;
+mod info;
 mod message;
 mod policy;
 pub mod sdp;

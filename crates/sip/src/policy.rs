@@ -7,6 +7,8 @@ use sipx_sip::headers::{
 };
 use sipx_sip::{HeaderName, Headers, Method, Request, Scheme, validate_request};
 
+use crate::info;
+
 /// The methods that are served, as Allow lists them.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
 
@@ -19,11 +21,15 @@ pub(crate) enum Refusal {
     /// The sender takes no SDP in return.
     NotAcceptable,
     UnsupportedMediaType,
+    /// The body of an INFO is nothing that is read (RFC 6086 §4.2.2).
+    UnsupportedInfo,
     UnsupportedEncoding,
     UnsupportedScheme,
     /// The sender requires extensions, of which these are unknown here.
     UnsupportedExtensions(Vec<String>),
     NoSuchDialog,
+    /// The INFO belongs to a package that is not offered (RFC 6086 §4.2.2).
+    UnknownInfoPackage,
     /// The same request arrived before on another way (RFC 3261 §8.2.2.2).
     Merged,
     /// Nobody wants to talk to this caller yet or any more.
@@ -46,9 +52,12 @@ impl Refusal {
             Refusal::Malformed(_) => 400,
             Refusal::MethodNotAllowed => 405,
             Refusal::NotAcceptable => 406,
-            Refusal::UnsupportedMediaType | Refusal::UnsupportedEncoding => 415,
+            Refusal::UnsupportedMediaType
+            | Refusal::UnsupportedInfo
+            | Refusal::UnsupportedEncoding => 415,
             Refusal::UnsupportedScheme => 416,
             Refusal::UnsupportedExtensions(_) => 420,
+            Refusal::UnknownInfoPackage => 469,
             Refusal::NoSuchDialog => 481,
             Refusal::Merged => 482,
             Refusal::RequestTerminated => 487,
@@ -65,10 +74,11 @@ impl Refusal {
             Refusal::Malformed(what) => what,
             Refusal::MethodNotAllowed => "Method Not Allowed",
             Refusal::NotAcceptable => "Not Acceptable",
-            Refusal::UnsupportedMediaType => "Unsupported Media Type",
+            Refusal::UnsupportedMediaType | Refusal::UnsupportedInfo => "Unsupported Media Type",
             Refusal::UnsupportedEncoding => "Unsupported Content Encoding",
             Refusal::UnsupportedScheme => "Unsupported URI Scheme",
             Refusal::UnsupportedExtensions(_) => "Bad Extension",
+            Refusal::UnknownInfoPackage => "Bad Info Package",
             Refusal::NoSuchDialog => "Call/Transaction Does Not Exist",
             Refusal::Merged => "Loop Detected",
             Refusal::RequestTerminated => "Request Terminated",
@@ -89,6 +99,14 @@ impl Refusal {
             }
             Refusal::UnsupportedMediaType => {
                 vec![(HeaderName::Accept, "application/sdp".to_owned())]
+            }
+            Refusal::UnsupportedInfo => {
+                vec![(HeaderName::Accept, info::ACCEPTED.to_owned())]
+            }
+            Refusal::UnknownInfoPackage => {
+                // Empty: no package at all.
+                let name = bytes::Bytes::from_static(b"Recv-Info");
+                vec![(HeaderName::parse(&name), String::new())]
             }
             Refusal::UnsupportedEncoding => {
                 vec![(HeaderName::AcceptEncoding, "identity".to_owned())]
@@ -229,10 +247,7 @@ fn content(request: &Request) -> Result<(), Refusal> {
     if request.body().is_empty() || is_optional(headers) {
         return Ok(());
     }
-    let encoded = headers
-        .value(&HeaderName::ContentEncoding)
-        .is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity"));
-    if encoded {
+    if is_encoded(headers) {
         return Err(Refusal::UnsupportedEncoding);
     }
     if is_sdp(headers) {
@@ -240,6 +255,13 @@ fn content(request: &Request) -> Result<(), Refusal> {
     } else {
         Err(Refusal::UnsupportedMediaType)
     }
+}
+
+/// Whether the body is encoded in a way that nobody here undoes.
+pub(crate) fn is_encoded(headers: &Headers) -> bool {
+    headers
+        .value(&HeaderName::ContentEncoding)
+        .is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity"))
 }
 
 fn is_sdp(headers: &Headers) -> bool {
@@ -250,7 +272,7 @@ fn is_sdp(headers: &Headers) -> bool {
 }
 
 /// The sender does not mind if the body is not understood (RFC 3261 §20.11).
-fn is_optional(headers: &Headers) -> bool {
+pub(crate) fn is_optional(headers: &Headers) -> bool {
     headers
         .value(&HeaderName::ContentDisposition)
         .is_some_and(|value| {

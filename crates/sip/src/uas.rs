@@ -344,7 +344,11 @@ impl UserAgent {
                 respond(&key, self.capabilities(&request), effects);
                 Some(call)
             }
-            // INFO carries nothing that is used; its transaction is completed all the same.
+            Method::Info => {
+                self.informed(&call, &key, &request, effects);
+                Some(call)
+            }
+            // No other method comes this far; its transaction is completed all the same.
             _ => {
                 let response = self
                     .ok(&request, Some(&call.local_tag))
@@ -655,7 +659,7 @@ impl UserAgent {
         Some(builder.build())
     }
 
-    fn ok(&self, request: &Request, local_tag: Option<&str>) -> Option<ResponseBuilder> {
+    pub(crate) fn ok(&self, request: &Request, local_tag: Option<&str>) -> Option<ResponseBuilder> {
         message::response(&self.identity, request, 200, "OK", local_tag)
     }
 

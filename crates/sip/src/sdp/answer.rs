@@ -4,28 +4,22 @@ use sdp_types::{Media, Session};
 use tutti_model::{Codec, MediaDescription};
 
 use super::attributes::{
-    AudioStream, Payload, attribute, describe_codec, describe_flow, describe_telephone_event, flag,
-    value,
+    AudioStream, PACKET_MS, Payload, attribute, describe_codec, describe_comfort_noise,
+    describe_flow, describe_telephone_event, flag, value,
 };
 use super::{LocalMedia, SdpRefusal, offer, parse, write};
 
 /// Takes the first usable audio stream of an offer and declines the others (RFC 3264 §6).
 ///
-/// Opus is taken wherever it is offered, else the offerer's first choice among the local codecs.
+/// Opus is taken wherever it is offered, then G.722, else the offerer's first choice among the local
+/// codecs.
 pub fn answer_offer(
     offer: &[u8],
     local: &LocalMedia<'_>,
 ) -> Result<(MediaDescription, String), SdpRefusal> {
     let offered = parse(offer)?;
     let taken = first_usable(&offered, local)?;
-    let settled = MediaDescription {
-        format: taken.payload.format(taken.codec),
-        payload_type: taken.payload.number,
-        telephone_event: taken.telephone_event.map(|(number, _)| number),
-        remote_rtp: taken.stream.remote_rtp,
-        remote_rtcp: taken.stream.remote_rtcp,
-        flow: taken.stream.flow,
-    };
+    let settled = taken.stream.settle(&taken.payload, taken.codec);
     let mut answer = offer::session(local);
     answer.times.clone_from(&offered.times);
     for (index, media) in offered.medias.iter().enumerate() {
@@ -44,7 +38,15 @@ struct Taken {
     stream: AudioStream,
     payload: Payload,
     codec: Codec,
-    telephone_event: Option<(u8, u32)>,
+}
+
+/// What is taken before what, wherever it stands in the offer.
+fn rank(codec: Codec) -> u8 {
+    match codec {
+        Codec::Opus => 0,
+        Codec::G722 => 1,
+        Codec::Pcmu | Codec::Pcma | Codec::L16At16 | Codec::L16At48 => 2,
+    }
 }
 
 fn first_usable(offered: &Session, local: &LocalMedia<'_>) -> Result<Taken, SdpRefusal> {
@@ -71,12 +73,11 @@ fn take(
 ) -> Result<Taken, SdpRefusal> {
     let stream = AudioStream::read(offered, media, local.ip)?;
     let (payload, codec) = stream
-        .choose(local.codecs, true)
+        .choose(local.codecs, rank)
         .map(|(payload, codec)| (payload.clone(), codec))
         .ok_or(SdpRefusal::NoCommonCodec)?;
     Ok(Taken {
         index,
-        telephone_event: stream.telephone_event(codec),
         stream,
         payload,
         codec,
@@ -84,16 +85,32 @@ fn take(
 }
 
 fn accepted(media: &Media, taken: &Taken, local: &LocalMedia<'_>) -> Media {
-    let mut numbers = taken.payload.number.to_string();
+    let Taken {
+        stream,
+        payload,
+        codec,
+        index: _,
+    } = taken;
+    let mut numbers = payload.number.to_string();
     let mut attributes = mid(media);
-    attributes.extend(describe_codec(taken.payload.number, taken.codec));
-    if let Some((number, clock_rate)) = taken.telephone_event {
+    attributes.extend(describe_codec(payload.number, *codec, payload.dtx()));
+    if let Some(number) = stream.comfort_noise(*codec) {
+        numbers.push_str(&format!(" {number}"));
+        attributes.push(describe_comfort_noise(number));
+    }
+    if let Some((number, clock_rate)) = stream.telephone_event(*codec) {
         numbers.push_str(&format!(" {number}"));
         attributes.extend(describe_telephone_event(number, clock_rate));
     }
+    attributes.extend(stream.extensions.describe());
+    // What is sent, whatever the peer would like to receive.
     attributes.push(attribute("ptime", "20".to_owned()));
-    attributes.push(describe_flow(taken.stream.flow));
-    if taken.stream.rtcp_mux {
+    if let Some(longest) = stream.max_packet_ms {
+        let longest = longest.min(*PACKET_MS.end());
+        attributes.push(attribute("maxptime", longest.to_string()));
+    }
+    attributes.push(describe_flow(stream.flow));
+    if stream.rtcp_mux {
         attributes.push(flag("rtcp-mux"));
     } else {
         attributes.push(attribute("rtcp", local.rtcp_port.to_string()));
@@ -150,8 +167,9 @@ mod tests {
         ("m=audio 4000 RTP/AVP 8 0\n", "PCMA 8, :4000 :4001, both"),
         (
             "m=audio 4000 RTP/AVP 3 9 18 8\n",
-            "PCMA 8, :4000 :4001, both",
+            "G722 9, :4000 :4001, both",
         ),
+        ("m=audio 4000 RTP/AVP 3 18 8\n", "PCMA 8, :4000 :4001, both"),
         (
             "m=audio 4000 RTP/AVP 96\na=rtpmap:96 PCMU/8000\n",
             "PCMU 96, :4000 :4001, both",
@@ -167,7 +185,44 @@ mod tests {
         (
             "m=audio 4000 RTP/AVP 107\na=rtpmap:107 OPUS/48000/2\n\
              a=fmtp:107 useinbandfec=1; usedtx=1; maxaveragebitrate=24000; stereo=0; maxplaybackrate=16000\n",
-            "opus 107 fec dtx 24000 bps, :4000 :4001, both",
+            "opus 107 fec dtx 24000 bps 16000 Hz, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 107\na=rtpmap:107 opus/48000/2\na=fmtp:107 cbr=1;maxplaybackrate=11025\n",
+            "opus 107 cbr 8000 Hz, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 107\na=rtpmap:107 opus/48000/2\na=fmtp:107 cbr=0;maxplaybackrate=48000;usedtx=0\n",
+            "opus 107, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 107\na=rtpmap:107 opus/48000/2\na=fmtp:107 maxplaybackrate=4000\n",
+            "opus 107, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 0 9 107\na=rtpmap:107 opus/48000/2\n",
+            "opus 107, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 8 0 9\na=rtpmap:9 G722/8000\n",
+            "G722 9, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 96\na=rtpmap:96 G722/16000/1\n",
+            "G722 96, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 97 0\na=rtpmap:97 L16/16000\n",
+            "L16 97, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 0 97\na=rtpmap:97 L16/16000\n",
+            "PCMU 0, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 10 11 96 97 98\na=rtpmap:96 L16/44100\n\
+             a=rtpmap:97 L16/48000/2\na=rtpmap:98 l16/48000/1\n",
+            "L16 98, :4000 :4001, both",
         ),
         (
             "m=audio 4000 RTP/AVP 107\na=rtpmap:107 opus/48000\na=fmtp:107 maxaveragebitrate=1\n",
@@ -235,6 +290,81 @@ mod tests {
         (
             "m=audio 4000 RTP/AVP 101\na=rtpmap:101 telephone-event/8000\n",
             "488 no codec is known to both sides",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 9 101\na=rtpmap:101 telephone-event/8000\n",
+            "G722 9 event 101, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 97 101 102\na=rtpmap:97 L16/16000\n\
+             a=rtpmap:101 telephone-event/8000\na=rtpmap:102 telephone-event/16000\n",
+            "L16 97 event 102, :4000 :4001, both",
+        ),
+        // Comfort noise.
+        (
+            "m=audio 4000 RTP/AVP 0 13\n",
+            "PCMU 0 noise 13, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 8 96 97\na=rtpmap:96 CN/16000\na=rtpmap:97 CN/8000\n",
+            "PCMA 8 noise 97, :4000 :4001, both",
+        ),
+        ("m=audio 4000 RTP/AVP 9 13\n", "G722 9, :4000 :4001, both"),
+        (
+            "m=audio 4000 RTP/AVP 107 0 13\na=rtpmap:107 opus/48000/2\n",
+            "opus 107, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 13\n",
+            "488 no codec is known to both sides",
+        ),
+        // Levels, from the peer and to it.
+        (
+            "m=audio 4000 RTP/AVP 0\na=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level vad=on\n\
+             a=extmap:2 urn:ietf:params:rtp-hdrext:csrc-audio-level\n",
+            "PCMU 0 level 1 mixer 2, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 0\na=extmap:14/sendonly urn:ietf:params:rtp-hdrext:ssrc-audio-level\n\
+             a=extmap:7/recvonly urn:ietf:params:rtp-hdrext:csrc-audio-level\n",
+            "PCMU 0 level 14 mixer 7, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 0\na=extmap:1/recvonly urn:ietf:params:rtp-hdrext:ssrc-audio-level\n\
+             a=extmap:2/sendonly urn:ietf:params:rtp-hdrext:csrc-audio-level\n",
+            "PCMU 0, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 0\na=extmap:1/inactive urn:ietf:params:rtp-hdrext:ssrc-audio-level\n\
+             a=extmap:2/upwards urn:ietf:params:rtp-hdrext:csrc-audio-level\n",
+            "PCMU 0, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 0\na=sendonly\na=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\n\
+             a=extmap:2 urn:ietf:params:rtp-hdrext:csrc-audio-level\n",
+            "PCMU 0 level 1, :4000 :4001, receive",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 0\na=recvonly\na=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\n\
+             a=extmap:2 urn:ietf:params:rtp-hdrext:csrc-audio-level\n",
+            "PCMU 0 mixer 2, :4000 :4001, send",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 0\na=extmap:0 urn:ietf:params:rtp-hdrext:ssrc-audio-level\n\
+             a=extmap:15 urn:ietf:params:rtp-hdrext:ssrc-audio-level\n\
+             a=extmap:4096 urn:ietf:params:rtp-hdrext:csrc-audio-level\n",
+            "PCMU 0, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 0\na=extmap:3 urn:ietf:params:rtp-hdrext:toffset\n\
+             a=extmap:5 urn:ietf:params:rtp-hdrext:ssrc-audio-level\n\
+             a=extmap:5 urn:ietf:params:rtp-hdrext:csrc-audio-level\n\
+             a=extmap:6 urn:ietf:params:rtp-hdrext:ssrc-audio-level\n",
+            "PCMU 0 level 5, :4000 :4001, both",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 0\na=extmap\na=extmap:\na=extmap:/ \na=extmap:1\na=extmap:x y\n",
+            "PCMU 0, :4000 :4001, both",
         ),
         // Packet times.
         (
@@ -429,7 +559,7 @@ mod tests {
              m=audio 20000 RTP/AVP 97 101\r\n\
              a=mid:a\r\n\
              a=rtpmap:97 opus/48000/2\r\n\
-             a=fmtp:97 minptime=10;useinbandfec=1\r\n\
+             a=fmtp:97 minptime=10;useinbandfec=1;stereo=0;sprop-stereo=0\r\n\
              a=rtpmap:101 telephone-event/48000\r\n\
              a=fmtp:101 0-15\r\n\
              a=ptime:20\r\n\
@@ -437,6 +567,58 @@ mod tests {
              a=rtcp-mux\r\n\
              m=audio 0 RTP/AVP 0\r\n"
         );
+    }
+
+    #[test]
+    fn the_answer_accepts_what_was_asked_for_and_nothing_else() {
+        let offer = offer(
+            "m=audio 4000 RTP/AVP 0 13 101\na=rtpmap:101 telephone-event/8000\n\
+             a=maxptime:240\na=ptime:30\n\
+             a=extmap:3 urn:ietf:params:rtp-hdrext:csrc-audio-level\n\
+             a=extmap:9 urn:ietf:params:rtp-hdrext:toffset\n\
+             a=extmap:4 urn:ietf:params:rtp-hdrext:ssrc-audio-level vad=off\n",
+        );
+        let (_, answer) = answer_offer(&offer, &local()).unwrap();
+        let media: Vec<&str> = answer
+            .lines()
+            .skip_while(|line| !line.starts_with("m="))
+            .collect();
+        assert_eq!(
+            media,
+            [
+                "m=audio 20000 RTP/AVP 0 13 101",
+                "a=rtpmap:0 PCMU/8000",
+                "a=rtpmap:13 CN/8000",
+                "a=rtpmap:101 telephone-event/8000",
+                "a=fmtp:101 0-15",
+                "a=extmap:4/recvonly urn:ietf:params:rtp-hdrext:ssrc-audio-level vad=off",
+                "a=extmap:3/sendonly urn:ietf:params:rtp-hdrext:csrc-audio-level",
+                "a=ptime:20",
+                "a=maxptime:60",
+                "a=sendrecv",
+                "a=rtcp:20001",
+            ]
+        );
+    }
+
+    #[test]
+    fn discontinuous_transmission_is_answered_where_it_is_asked_for() {
+        let answer_to = |fmtp: &str| {
+            let media = format!("m=audio 4000 RTP/AVP 107\na=rtpmap:107 opus/48000/2\n{fmtp}");
+            answer_offer(&offer(&media), &local()).unwrap().1
+        };
+        assert!(answer_to("a=fmtp:107 usedtx=1\n").contains(";usedtx=1\r\n"));
+        assert!(!answer_to("a=fmtp:107 usedtx=0\n").contains("usedtx"));
+        assert!(!answer_to("").contains("usedtx"));
+    }
+
+    #[test]
+    fn a_shared_mapping_holds_for_streams_without_their_own() {
+        let offer = b"v=0\r\no=x 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
+                      a=extmap:2 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n\
+                      m=audio 4000 RTP/AVP 0\r\n";
+        let answered = answer_offer(offer, &local());
+        assert_eq!(summary(&answered), "PCMU 0 level 2, :4000 :4001, both");
     }
 
     #[test]
@@ -487,8 +669,38 @@ mod tests {
         let (there, answer) = answer_offer(offered.as_bytes(), &local()).unwrap();
         let here = super::super::accept_answer(answer.as_bytes(), &local()).unwrap();
         assert_eq!(there.format.codec, Codec::Opus);
-        assert!(there.format.fec);
+        assert!(there.format.fec && !there.format.dtx);
+        assert_eq!(there.level_extension, None);
         assert_eq!(here, there);
+    }
+
+    #[test]
+    fn both_sides_settle_the_same_for_every_codec_with_all_extras() {
+        let extras = super::super::Extras {
+            comfort_noise: true,
+            dtx: true,
+            levels: true,
+        };
+        for codec in local().codecs {
+            let local = LocalMedia {
+                codecs: std::slice::from_ref(codec),
+                ..local()
+            };
+            let offered = super::super::make_offer_with(&local, extras);
+            let (there, answer) = answer_offer(offered.as_bytes(), &local).unwrap();
+            let here = super::super::accept_answer(answer.as_bytes(), &local).unwrap();
+            assert_eq!(there.format.codec, *codec);
+            assert_eq!(there.format.dtx, *codec == Codec::Opus);
+            let is_g711 = matches!(codec, Codec::Pcmu | Codec::Pcma);
+            assert_eq!(there.comfort_noise, is_g711.then_some(13), "{codec:?}");
+            assert_eq!(there.format.comfort_noise, is_g711, "{codec:?}");
+            assert!(there.telephone_event.is_some(), "{codec:?}");
+            assert_eq!(there.level_extension, Some(1));
+            assert_eq!(there.mixer_levels_extension, Some(2));
+            // Each side sees the extensions that flow towards it: the answer allows one way each.
+            let answered = (here.level_extension, here.mixer_levels_extension);
+            assert_eq!(answered, (None, None), "{codec:?}");
+        }
     }
 
     proptest! {
@@ -498,7 +710,7 @@ mod tests {
         }
 
         #[test]
-        fn no_audio_section_disturbs_anything(media in "m=audio [0-9]{1,5} RTP/AVP( [0-9]{1,3}){0,4}\n(a=(rtpmap|fmtp|rtcp|ptime|mid):[ -~]{0,20}\n){0,4}") {
+        fn no_audio_section_disturbs_anything(media in "m=audio [0-9]{1,5} RTP/AVP( [0-9]{1,3}){0,4}\n(a=(rtpmap|fmtp|rtcp|ptime|maxptime|extmap|mid):[ -~]{0,20}\n){0,4}") {
             if let Ok((settled, answer)) = answer_offer(&offer(&media), &local()) {
                 prop_assert_ne!(settled.remote_rtp.port(), 0);
                 prop_assert_ne!(settled.remote_rtcp.port(), 0);
@@ -512,7 +724,14 @@ mod tests {
             ip: "192.0.2.1".parse().unwrap(),
             rtp_port: 20_000,
             rtcp_port: 20_001,
-            codecs: &[Codec::Opus, Codec::Pcmu, Codec::Pcma],
+            codecs: &[
+                Codec::Opus,
+                Codec::G722,
+                Codec::Pcmu,
+                Codec::Pcma,
+                Codec::L16At16,
+                Codec::L16At48,
+            ],
             session_id: 7,
             version: 2,
         }
@@ -539,11 +758,30 @@ mod tests {
         if settled.format.dtx {
             text.push_str(" dtx");
         }
+        if settled.format.cbr {
+            text.push_str(" cbr");
+        }
         if let Some(bitrate) = settled.format.max_bitrate_bps {
             text.push_str(&format!(" {bitrate} bps"));
         }
+        if let Some(rate) = settled.format.max_playback_hz {
+            text.push_str(&format!(" {rate} Hz"));
+        }
+        assert_eq!(
+            settled.format.comfort_noise,
+            settled.comfort_noise.is_some()
+        );
+        if let Some(number) = settled.comfort_noise {
+            text.push_str(&format!(" noise {number}"));
+        }
         if let Some(number) = settled.telephone_event {
             text.push_str(&format!(" event {number}"));
+        }
+        if let Some(id) = settled.level_extension {
+            text.push_str(&format!(" level {id}"));
+        }
+        if let Some(id) = settled.mixer_levels_extension {
+            text.push_str(&format!(" mixer {id}"));
         }
         let near = |address: std::net::SocketAddr| address.to_string().replace("192.0.2.9:", ":");
         let flow = match (settled.flow.send, settled.flow.receive) {

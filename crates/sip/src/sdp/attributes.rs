@@ -3,9 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use sdp_types::{Attribute, Connection, Media, Session};
-use tutti_model::{Codec, Format, MediaFlow};
+use tutti_model::{Codec, Format, MediaDescription, MediaFlow};
 
 use super::SdpRefusal;
+use super::extensions::Extensions;
 
 /// The peer's audio stream, as far as the bridge understands it.
 #[derive(Debug)]
@@ -18,6 +19,10 @@ pub(super) struct AudioStream {
     pub(super) rtcp_mux: bool,
     /// As the bridge sees it.
     pub(super) flow: MediaFlow,
+    /// The header extensions that the bridge knows.
+    pub(super) extensions: Extensions,
+    /// The longest packet that the peer takes, in milliseconds.
+    pub(super) max_packet_ms: Option<u32>,
 }
 
 /// One payload type of an audio section.
@@ -29,11 +34,18 @@ pub(super) struct Payload {
     parameters: String,
 }
 
+/// The packet times that are understood, in milliseconds.
+pub(super) const PACKET_MS: std::ops::RangeInclusive<u32> = 10..=60;
+
 /// What a payload type carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Audio(Codec),
-    TelephoneEvent { clock_rate: u32 },
+    TelephoneEvent {
+        clock_rate: u32,
+    },
+    /// RFC 3389, at 8 kHz.
+    ComfortNoise,
 }
 
 impl AudioStream {
@@ -55,47 +67,86 @@ impl AudioStream {
             .or(session.connection.as_ref())
             .ok_or(SdpRefusal::AddressMissing)?;
         let ip = unicast(connection, local_ip)?;
-        check_packet_time(session, media)?;
+        let max_packet_ms = check_packet_time(session, media)?;
         let rtcp_mux = has(media, "rtcp-mux");
         let remote_rtp = SocketAddr::new(ip, media.port);
+        let flow = flow(session, media, ip);
         Ok(AudioStream {
             payloads: payloads(media),
             remote_rtp,
             remote_rtcp: remote_rtcp(media, remote_rtp, rtcp_mux),
             rtcp_mux,
-            flow: flow(session, media, ip),
+            extensions: Extensions::read(session, media, flow),
+            flow,
+            max_packet_ms,
         })
     }
 
-    /// The first audio payload that carries one of these codecs; Opus before all others if asked.
-    pub(super) fn choose(&self, codecs: &[Codec], opus_first: bool) -> Option<(&Payload, Codec)> {
-        let usable = || {
-            self.payloads
-                .iter()
-                .filter_map(|payload| match payload.encoding {
-                    Encoding::Audio(codec) if codecs.contains(&codec) => Some((payload, codec)),
-                    Encoding::Audio(_) | Encoding::TelephoneEvent { .. } => None,
-                })
-        };
-        usable()
-            .find(|(_, codec)| opus_first && *codec == Codec::Opus)
-            .or_else(|| usable().next())
+    /// The payload that carries the best of these codecs, where `rank` is least; of those, the peer's
+    /// first choice.
+    pub(super) fn choose(
+        &self,
+        codecs: &[Codec],
+        rank: impl Fn(Codec) -> u8,
+    ) -> Option<(&Payload, Codec)> {
+        self.payloads
+            .iter()
+            .filter_map(|payload| match payload.encoding {
+                Encoding::Audio(codec) if codecs.contains(&codec) => Some((payload, codec)),
+                Encoding::Audio(_) | Encoding::TelephoneEvent { .. } | Encoding::ComfortNoise => {
+                    None
+                }
+            })
+            .min_by_key(|(_, codec)| rank(*codec))
     }
 
-    /// The telephone-event payload that goes with a codec: of its clock rate if there is one,
-    /// since both share the stream's timestamps (RFC 4733 §2.1).
+    /// The telephone-event payload that goes with a codec: of its RTP clock rate, since both share the
+    /// stream's timestamps (RFC 4733 §2.1). Asterisk and others offer Opus with events at 8 kHz alone;
+    /// better those than no digits at all.
     pub(super) fn telephone_event(&self, codec: Codec) -> Option<(u8, u32)> {
         let events = || {
             self.payloads
                 .iter()
                 .filter_map(|payload| match payload.encoding {
                     Encoding::TelephoneEvent { clock_rate } => Some((payload.number, clock_rate)),
-                    Encoding::Audio(_) => None,
+                    Encoding::Audio(_) | Encoding::ComfortNoise => None,
                 })
         };
         events()
             .find(|(_, clock_rate)| *clock_rate == codec.clock_rate())
             .or_else(|| events().next())
+    }
+
+    /// The payload type of comfort noise that goes with a codec. Only G.711 has none of its own and
+    /// its clock (RFC 3389 §3).
+    pub(super) fn comfort_noise(&self, codec: Codec) -> Option<u8> {
+        match codec {
+            Codec::Pcmu | Codec::Pcma => self
+                .payloads
+                .iter()
+                .find(|payload| payload.encoding == Encoding::ComfortNoise)
+                .map(|payload| payload.number),
+            Codec::Opus | Codec::G722 | Codec::L16At16 | Codec::L16At48 => None,
+        }
+    }
+
+    /// What is settled when this payload is taken.
+    pub(super) fn settle(&self, payload: &Payload, codec: Codec) -> MediaDescription {
+        let comfort_noise = self.comfort_noise(codec);
+        MediaDescription {
+            format: Format {
+                comfort_noise: comfort_noise.is_some(),
+                ..payload.format(codec)
+            },
+            payload_type: payload.number,
+            telephone_event: self.telephone_event(codec).map(|(number, _)| number),
+            comfort_noise,
+            level_extension: self.extensions.level.as_ref().map(|level| level.id),
+            mixer_levels_extension: self.extensions.mixer_levels,
+            remote_rtp: self.remote_rtp,
+            remote_rtcp: self.remote_rtcp,
+            flow: self.flow,
+        }
     }
 }
 
@@ -104,17 +155,29 @@ impl Payload {
     pub(super) fn format(&self, codec: Codec) -> Format {
         match codec {
             Codec::Opus => Format {
-                codec,
                 fec: self.parameter("useinbandfec") == Some("1"),
                 dtx: self.parameter("usedtx") == Some("1"),
+                cbr: self.parameter("cbr") == Some("1"),
                 // RFC 7587 §6.1 bounds it; a value outside says nothing that can be followed.
                 max_bitrate_bps: self
                     .parameter("maxaveragebitrate")
                     .and_then(|value| value.parse().ok())
                     .filter(|bitrate| (6_000..=510_000).contains(bitrate)),
+                max_playback_hz: self
+                    .parameter("maxplaybackrate")
+                    .and_then(|value| value.parse().ok())
+                    .and_then(playback_rate),
+                ..Format::plain(codec)
             },
-            Codec::Pcmu | Codec::Pcma => Format::plain(codec),
+            Codec::G722 | Codec::Pcmu | Codec::Pcma | Codec::L16At16 | Codec::L16At48 => {
+                Format::plain(codec)
+            }
         }
+    }
+
+    /// The peer sends, and asks for, discontinuous transmission.
+    pub(super) fn dtx(&self) -> bool {
+        self.parameter("usedtx") == Some("1")
     }
 
     fn parameter(&self, name: &str) -> Option<&str> {
@@ -125,18 +188,41 @@ impl Payload {
     }
 }
 
-/// The attributes that describe a codec under a payload type number.
-pub(super) fn describe_codec(number: u8, codec: Codec) -> Vec<Attribute> {
-    match codec {
-        Codec::Opus => vec![
-            attribute("rtpmap", format!("{number} opus/48000/2")),
-            attribute("fmtp", format!("{number} minptime=10;useinbandfec=1")),
-        ],
-        Codec::Pcmu | Codec::Pcma => vec![attribute(
-            "rtpmap",
-            format!("{number} {}/{}", codec.encoding_name(), codec.clock_rate()),
-        )],
+/// The rate among those that Opus knows (RFC 7587 §6.1) that serves a peer which plays no more than
+/// this; none where that is all of them, or less than the least.
+fn playback_rate(hz: u32) -> Option<u32> {
+    match hz {
+        0..8_000 | 48_000.. => None,
+        8_000..12_000 => Some(8_000),
+        12_000..16_000 => Some(12_000),
+        16_000..24_000 => Some(16_000),
+        24_000..48_000 => Some(24_000),
     }
+}
+
+/// The attributes that describe a codec under a payload type number.
+pub(super) fn describe_codec(number: u8, codec: Codec, dtx: bool) -> Vec<Attribute> {
+    let clock_rate = codec.clock_rate();
+    match codec {
+        Codec::Opus => {
+            // The mixer is mono: what it sends is, and stereo would be mixed down.
+            let usedtx = if dtx { ";usedtx=1" } else { "" };
+            let parameters = format!("minptime=10;useinbandfec=1;stereo=0;sprop-stereo=0{usedtx}");
+            vec![
+                attribute("rtpmap", format!("{number} opus/{clock_rate}/2")),
+                attribute("fmtp", format!("{number} {parameters}")),
+            ]
+        }
+        Codec::G722 | Codec::Pcmu | Codec::Pcma | Codec::L16At16 | Codec::L16At48 => {
+            let name = codec.encoding_name();
+            vec![attribute("rtpmap", format!("{number} {name}/{clock_rate}"))]
+        }
+    }
+}
+
+/// The attribute that describes comfort noise under a payload type number.
+pub(super) fn describe_comfort_noise(number: u8) -> Attribute {
+    attribute("rtpmap", format!("{number} CN/8000"))
 }
 
 /// The attributes that describe telephone-event under a payload type number.
@@ -205,19 +291,20 @@ fn unicast(connection: &Connection, local_ip: IpAddr) -> Result<IpAddr, SdpRefus
     Ok(ip)
 }
 
-fn check_packet_time(session: &Session, media: &Media) -> Result<(), SdpRefusal> {
+/// The longest packet that the peer takes, in milliseconds, if it says so.
+fn check_packet_time(session: &Session, media: &Media) -> Result<Option<u32>, SdpRefusal> {
     let read = |name: &str| {
         value(&media.attributes, name)
             .or_else(|| value(&session.attributes, name))
             .and_then(|text| text.trim().parse::<u32>().ok())
     };
     match (read("ptime"), read("maxptime")) {
-        (Some(ptime), _) if !(10..=60).contains(&ptime) => {
+        (Some(ptime), _) if !PACKET_MS.contains(&ptime) => {
             Err(SdpRefusal::UnsupportedPacketTime(ptime))
         }
         // The bridge sends 20 ms.
         (_, Some(longest)) if longest < 20 => Err(SdpRefusal::UnsupportedPacketTime(longest)),
-        (_, _) => Ok(()),
+        (_, longest) => Ok(longest),
     }
 }
 
@@ -299,6 +386,8 @@ fn encoding(media: &Media, number: u8) -> Option<Encoding> {
         return match number {
             0 => Some(Encoding::Audio(Codec::Pcmu)),
             8 => Some(Encoding::Audio(Codec::Pcma)),
+            9 => Some(Encoding::Audio(Codec::G722)),
+            13 => Some(Encoding::ComfortNoise),
             _ => None,
         };
     };
@@ -312,9 +401,16 @@ fn encoding(media: &Media, number: u8) -> Option<Encoding> {
     match (name.as_str(), clock_rate, channels) {
         // RFC 7587 §7 demands two channels in the name of every stream; some write one.
         ("opus", 48_000, 1 | 2) => Some(Encoding::Audio(Codec::Opus)),
+        // RFC 3551 §4.5.2 writes 8000 for 16 kHz; some write what it is.
+        ("g722", 8_000 | 16_000, 1) => Some(Encoding::Audio(Codec::G722)),
         ("pcmu", 8_000, 1) => Some(Encoding::Audio(Codec::Pcmu)),
         ("pcma", 8_000, 1) => Some(Encoding::Audio(Codec::Pcma)),
-        ("telephone-event", 8_000 | 48_000, 1) => Some(Encoding::TelephoneEvent { clock_rate }),
+        ("l16", 16_000, 1) => Some(Encoding::Audio(Codec::L16At16)),
+        ("l16", 48_000, 1) => Some(Encoding::Audio(Codec::L16At48)),
+        ("cn", 8_000, 1) => Some(Encoding::ComfortNoise),
+        ("telephone-event", 8_000 | 16_000 | 48_000, 1) => {
+            Some(Encoding::TelephoneEvent { clock_rate })
+        }
         _ => None,
     }
 }

@@ -4,6 +4,7 @@
 
 mod answer;
 mod attributes;
+mod extensions;
 mod offer;
 
 use std::net::IpAddr;
@@ -12,7 +13,7 @@ use sdp_types::Session;
 use tutti_model::Codec;
 
 pub use answer::answer_offer;
-pub use offer::{accept_answer, make_offer};
+pub use offer::{Extras, accept_answer, make_offer, make_offer_with};
 
 /// What the bridge brings to a leg's description.
 #[derive(Debug, Clone, Copy)]

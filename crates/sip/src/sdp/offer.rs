@@ -4,17 +4,41 @@ use sdp_types::{Connection, Media, MediaType, Origin, Session, TransportProto};
 use tutti_model::{Codec, MediaDescription, MediaFlow};
 
 use super::attributes::{
-    AudioStream, attribute, describe_codec, describe_flow, describe_telephone_event, flag,
+    AudioStream, attribute, describe_codec, describe_comfort_noise, describe_flow,
+    describe_telephone_event, flag,
 };
+use super::extensions::Extensions;
 use super::{LocalMedia, SdpRefusal, parse, write};
+
+/// What an offer asks for beyond its codecs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// Comfort noise in place of silence (RFC 3389), where a codec is G.711.
+    pub comfort_noise: bool,
+    /// Discontinuous transmission of Opus towards us.
+    pub dtx: bool,
+    /// The peer's own level (RFC 6464) and, from mixers, contributors' levels (RFC 6465).
+    pub levels: bool,
+}
 
 /// Offers every local codec, best first, with telephone-event for each clock rate in use.
 pub fn make_offer(local: &LocalMedia<'_>) -> String {
+    make_offer_with(local, Extras::default())
+}
+
+/// Offers every local codec and these extras.
+pub fn make_offer_with(local: &LocalMedia<'_>, extras: Extras) -> String {
     let clock_rates = clock_rates(local.codecs);
+    let comfort_noise = extras.comfort_noise
+        && local
+            .codecs
+            .iter()
+            .any(|codec| matches!(codec, Codec::Pcmu | Codec::Pcma));
     let numbers: Vec<String> = local
         .codecs
         .iter()
         .map(|codec| payload_type(*codec))
+        .chain(comfort_noise.then_some(COMFORT_NOISE_TYPE))
         .chain(clock_rates.iter().map(|rate| telephone_event_type(*rate)))
         .map(|number| number.to_string())
         .collect();
@@ -27,12 +51,20 @@ pub fn make_offer(local: &LocalMedia<'_>) -> String {
     for codec in local.codecs {
         media
             .attributes
-            .extend(describe_codec(payload_type(*codec), *codec));
+            .extend(describe_codec(payload_type(*codec), *codec, extras.dtx));
+    }
+    if comfort_noise {
+        media
+            .attributes
+            .push(describe_comfort_noise(COMFORT_NOISE_TYPE));
     }
     for rate in clock_rates {
         media
             .attributes
             .extend(describe_telephone_event(telephone_event_type(rate), rate));
+    }
+    if extras.levels {
+        media.attributes.extend(Extensions::offered());
     }
     let both = MediaFlow {
         send: true,
@@ -68,16 +100,9 @@ pub fn accept_answer(
     let stream = AudioStream::read(&session, media, local.ip)?;
     // An answer lists first what it will send (RFC 3264 §6.1).
     let (payload, codec) = stream
-        .choose(local.codecs, false)
+        .choose(local.codecs, |_| 0)
         .ok_or(SdpRefusal::NoCommonCodec)?;
-    Ok(MediaDescription {
-        format: payload.format(codec),
-        payload_type: payload.number,
-        telephone_event: stream.telephone_event(codec).map(|(number, _)| number),
-        remote_rtp: stream.remote_rtp,
-        remote_rtcp: stream.remote_rtcp,
-        flow: stream.flow,
-    })
+    Ok(stream.settle(payload, codec))
 }
 
 /// A description of ours without streams.
@@ -90,16 +115,26 @@ pub(super) fn session(local: &LocalMedia<'_>) -> Session {
     session
 }
 
+/// Comfort noise's static payload type (RFC 3551 §6).
+const COMFORT_NOISE_TYPE: u8 = 13;
+
 fn payload_type(codec: Codec) -> u8 {
     match codec {
         Codec::Opus => 111,
+        Codec::G722 => 9,
         Codec::Pcmu => 0,
         Codec::Pcma => 8,
+        Codec::L16At16 => 97,
+        Codec::L16At48 => 98,
     }
 }
 
 fn telephone_event_type(clock_rate: u32) -> u8 {
-    if clock_rate == 48_000 { 110 } else { 101 }
+    match clock_rate {
+        48_000 => 110,
+        16_000 => 102,
+        _ => 101,
+    }
 }
 
 fn clock_rates(codecs: &[Codec]) -> Vec<u32> {
@@ -127,7 +162,7 @@ mod tests {
              t=0 0\r\n\
              m=audio 20000 RTP/AVP 111 0 8 110 101\r\n\
              a=rtpmap:111 opus/48000/2\r\n\
-             a=fmtp:111 minptime=10;useinbandfec=1\r\n\
+             a=fmtp:111 minptime=10;useinbandfec=1;stereo=0;sprop-stereo=0\r\n\
              a=rtpmap:0 PCMU/8000\r\n\
              a=rtpmap:8 PCMA/8000\r\n\
              a=rtpmap:110 telephone-event/48000\r\n\
@@ -139,6 +174,54 @@ mod tests {
              a=rtcp:20001\r\n\
              a=rtcp-mux\r\n"
         );
+    }
+
+    #[test]
+    fn an_offer_asks_for_the_extras_that_it_is_told_to() {
+        let extras = Extras {
+            comfort_noise: true,
+            dtx: true,
+            levels: true,
+        };
+        let codecs = &[Codec::G722, Codec::Pcma, Codec::Opus, Codec::L16At16];
+        let local = LocalMedia { codecs, ..local() };
+        let offer = make_offer_with(&local, extras);
+        let media: Vec<&str> = offer.lines().skip(5).collect();
+        assert_eq!(
+            media,
+            [
+                "m=audio 20000 RTP/AVP 9 8 111 97 13 101 110 102",
+                "a=rtpmap:9 G722/8000",
+                "a=rtpmap:8 PCMA/8000",
+                "a=rtpmap:111 opus/48000/2",
+                "a=fmtp:111 minptime=10;useinbandfec=1;stereo=0;sprop-stereo=0;usedtx=1",
+                "a=rtpmap:97 L16/16000",
+                "a=rtpmap:13 CN/8000",
+                "a=rtpmap:101 telephone-event/8000",
+                "a=fmtp:101 0-15",
+                "a=rtpmap:110 telephone-event/48000",
+                "a=fmtp:110 0-15",
+                "a=rtpmap:102 telephone-event/16000",
+                "a=fmtp:102 0-15",
+                "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level vad=on",
+                "a=extmap:2 urn:ietf:params:rtp-hdrext:csrc-audio-level",
+                "a=ptime:20",
+                "a=sendrecv",
+                "a=rtcp:20001",
+                "a=rtcp-mux",
+            ]
+        );
+    }
+
+    #[test]
+    fn comfort_noise_is_offered_beside_g711_only() {
+        let extras = Extras {
+            comfort_noise: true,
+            ..Extras::default()
+        };
+        let codecs = &[Codec::Opus, Codec::G722];
+        let offer = make_offer_with(&LocalMedia { codecs, ..local() }, extras);
+        assert!(!offer.contains("CN/8000"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tutti_model::Digit;
 use tutti_sip::{EndReason, SipEvent};
 
 use crate::peer::{
@@ -407,10 +408,66 @@ async fn an_update_is_answered_with_and_without_an_offer() {
 async fn info_inside_a_dialog_is_completed() {
     let (endpoint, mut events, mut peer) = start().await;
     let (_, tag) = peer.establish(&endpoint, &mut events).await;
-    let info = peer.request("INFO", 2, &tag, "Info-Package: x\r\n", "");
+    let info = peer.request("INFO", 2, &tag, "", "");
     assert_eq!(status(&peer.ask(&info).await), 200);
     let info = peer.request("INFO", 3, "unknown", "", "");
     assert_eq!(status(&peer.ask(&info).await), 481);
+    events.none().await;
+}
+
+#[tokio::test]
+async fn a_key_in_info_is_told_once_however_often_its_datagram_comes() {
+    let (endpoint, mut events, mut peer) = start().await;
+    let (dialog, tag) = peer.establish(&endpoint, &mut events).await;
+    let keys = [
+        (
+            "application/dtmf-relay",
+            "Signal=5\r\nDuration=160\r\n",
+            '5',
+        ),
+        ("application/dtmf", "#", '#'),
+    ];
+    for (cseq, (kind, body, key)) in (2..).zip(keys) {
+        let content = format!("Content-Type: {kind}\r\n");
+        let info = with_body(&peer.request("INFO", cseq, &tag, &content, ""), body);
+        for _ in 0..3 {
+            assert_eq!(status(&peer.ask(&info).await), 200);
+        }
+        let digit = Digit::from_char(key).unwrap();
+        assert_eq!(events.next().await, SipEvent::Digit { dialog, digit });
+    }
+    events.none().await;
+}
+
+#[tokio::test]
+async fn an_info_that_nobody_reads_is_refused_and_says_what_is_read() {
+    let (endpoint, mut events, mut peer) = start().await;
+    let (_, tag) = peer.establish(&endpoint, &mut events).await;
+    let content = "Content-Type: application/media_control+xml\r\n";
+    let info = with_body(&peer.request("INFO", 2, &tag, content, ""), "<x/>");
+    let refused = peer.ask(&info).await;
+    assert_eq!(status(&refused), 415);
+    assert_eq!(
+        header(&refused, "Accept"),
+        Some("application/dtmf-relay, application/dtmf")
+    );
+    let optional = format!("{content}Content-Disposition: render;handling=optional\r\n");
+    let info = with_body(&peer.request("INFO", 3, &tag, &optional, ""), "<x/>");
+    assert_eq!(status(&peer.ask(&info).await), 200);
+    let info = peer.request("INFO", 4, &tag, "Info-Package: x\r\n", "");
+    let refused = peer.ask(&info).await;
+    assert_eq!(status(&refused), 469);
+    assert_eq!(header(&refused, "Recv-Info"), Some(""));
+    let content = "Content-Type: application/dtmf-relay\r\n";
+    let info = with_body(&peer.request("INFO", 5, &tag, content, ""), "Duration=1");
+    assert_eq!(status(&peer.ask(&info).await), 400);
+    events.none().await;
+}
+
+/// A request that was written without a body, with this one.
+fn with_body(request: &str, body: &str) -> String {
+    let length = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    request.replace("Content-Length: 0\r\n\r\n", &length)
 }
 
 #[tokio::test]
