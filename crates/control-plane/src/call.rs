@@ -9,11 +9,12 @@
 use std::{mem, vec};
 
 use tutti_model::{
-    CallId, CloseReason, ConferenceId, MediaCommand, PromptId, RequestId, Timestamp,
+    CallId, CloseReason, ConferenceId, Digit, MediaCommand, PromptId, RequestId, Timestamp,
 };
 
 use crate::effect::{Exchange, LogLevel, Signal, Stream};
 use crate::facts::{CallRecord, CallStatus, Fact};
+use crate::keys::{Keys, Told};
 use crate::script::Command;
 use crate::seconds::secs_rounded_up;
 use crate::turn::{About, Turn};
@@ -28,6 +29,7 @@ pub(crate) struct Call {
     request: RequestId,
     status_callback_url: Option<String>,
     redirects: u32,
+    keys: Keys,
     state: State,
 }
 
@@ -70,6 +72,7 @@ impl Call {
             request: turn.request,
             status_callback_url,
             redirects: 0,
+            keys: Keys::default(),
             state: State::Free,
         }
     }
@@ -143,6 +146,11 @@ impl Call {
     pub(crate) fn redirect(&mut self) -> u32 {
         self.redirects = self.redirects.saturating_add(1);
         self.redirects
+    }
+
+    /// Whether a key was pressed that nothing has told of before.
+    pub(crate) fn presses(&mut self, now: Timestamp, told: Told, digit: Digit) -> bool {
+        self.keys.is_news(now, told, digit)
     }
 
     /// Asks an application how to go on.

@@ -3,6 +3,7 @@
 use tutti_model::{AccountId, CallId, CloseReason, ConferenceId, MediaCommand, RequestId};
 
 use crate::facts::Fact;
+use crate::live::LiveEvent;
 use crate::webhook::Webhook;
 
 /// One thing to do. Facts and notifications of one input are committed together, before the rest.
@@ -20,6 +21,8 @@ pub enum Effect {
     Signal { call: CallId, signal: Signal },
     /// Write to the account's log.
     Log(LogEntry),
+    /// Tell whoever watches the account, if anybody does.
+    Live(LiveEvent),
 }
 
 /// What a call's far end is told.

@@ -1,7 +1,7 @@
 //! What can happen to the control plane.
 
 use tutti_model::{
-    AccountId, ApplicationId, CallId, CloseReason, ConferenceId, MediaEvent, NumberId,
+    AccountId, ApplicationId, CallId, CloseReason, ConferenceId, Digit, Gains, MediaEvent, NumberId,
 };
 
 use crate::facts::{ConferenceRecord, ParticipantRecord, PlayBeep};
@@ -28,6 +28,19 @@ pub enum Input {
         call: CallId,
         change: ParticipantChange,
     },
+    /// An application changes how loud a participant is heard, and hears.
+    UpdateGains {
+        account: AccountId,
+        conference: ConferenceId,
+        call: CallId,
+        change: GainsChange,
+    },
+    /// An application wants to know what a participant does now; nothing changes.
+    LookAtParticipant {
+        account: AccountId,
+        conference: ConferenceId,
+        call: CallId,
+    },
     /// An application removes a participant.
     RemoveParticipant {
         account: AccountId,
@@ -50,6 +63,8 @@ pub enum Input {
     },
     /// The caller confirmed our answer (SIP: ACK).
     CallConfirmed { call: CallId },
+    /// A call's signalling tells of a key (SIP INFO). Its media may tell of the same press.
+    KeySignalled { call: CallId, digit: Digit },
     /// The far end hung up, gave up before the answer, or its transport is gone.
     CallGone { call: CallId, reason: CloseReason },
     /// A command webhook was answered, or was not.
@@ -116,6 +131,15 @@ pub struct ParticipantChange {
     pub dtmf_pass_through: Option<bool>,
 }
 
+/// What to change of a participant's gains; `None` leaves one as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GainsChange {
+    /// In decibels, at most [`Gains::MOST_DB`] either way; more counts as that.
+    pub input_db: Option<i8>,
+    /// The same for what it hears.
+    pub output_db: Option<i8>,
+}
+
 /// How an application ends a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallChange {
@@ -140,6 +164,16 @@ pub enum Reply {
     Done,
     Conference(ConferenceRecord),
     Participant(ParticipantRecord),
+    ParticipantNow(ParticipantNow),
+}
+
+/// A participant at this moment: what is kept of it, and what is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParticipantNow {
+    pub record: ParticipantRecord,
+    pub gains: Gains,
+    /// It is heard to speak.
+    pub speaking: bool,
 }
 
 /// Why a request changed nothing.

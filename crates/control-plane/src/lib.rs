@@ -17,7 +17,9 @@ mod facts;
 mod ids;
 mod input;
 mod interpreter;
+mod keys;
 mod limits;
+mod live;
 mod media_events;
 mod plane;
 mod recordings;
@@ -39,10 +41,11 @@ pub use facts::{
     RecordingStatus,
 };
 pub use input::{
-    ApplicationRoute, CallChange, ConferenceChange, ConferenceOptions, Input, ParticipantChange,
-    Refusal, Reply, RequestedStatus, Route, ScriptFailure,
+    ApplicationRoute, CallChange, ConferenceChange, ConferenceOptions, GainsChange, Input,
+    ParticipantChange, ParticipantNow, Refusal, Reply, RequestedStatus, Route, ScriptFailure,
 };
 pub use limits::Limits;
+pub use live::{LiveEvent, LiveNews};
 pub use plane::ControlPlane;
 pub use script::{AddToConference, Command, CreateConference, Script};
 pub use webhook::{CallContext, RecordingSummary, Webhook};

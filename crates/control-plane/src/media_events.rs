@@ -1,9 +1,12 @@
 //! What the media plane's news mean here.
 
-use tutti_model::{CloseReason, ConferenceId, MediaEvent, RecordingFailure};
+use tutti_model::{CallId, CloseReason, ConferenceId, Digit, MediaEvent, RecordingFailure};
 
+use crate::call::Call;
 use crate::effect::LogLevel;
 use crate::facts::ConferenceStatus;
+use crate::keys::Told;
+use crate::live::{LiveEvent, LiveNews};
 use crate::plane::ControlPlane;
 use crate::recordings::OpenRecording;
 use crate::turn::{About, Turn};
@@ -17,8 +20,15 @@ impl ControlPlane {
                 prompt,
                 outcome,
             } => self.prompt_finished(turn, call, prompt, outcome),
-            // Nothing collects digits yet.
-            MediaEvent::DigitPressed { .. } => {}
+            MediaEvent::DigitPressed { call, digit } => {
+                self.key_pressed(turn, call, Told::Media, digit);
+            }
+            MediaEvent::Speaking { call, speaking } => {
+                let conference = self.calls.get(&call).and_then(Call::conference);
+                if let Some(conference) = conference.and_then(|id| self.conferences.get_mut(&id)) {
+                    conference.set_speaking(turn, call, speaking);
+                }
+            }
             MediaEvent::LegSilent { call } => {
                 if let Some(silent) = self.calls.get(&call) {
                     turn.because_of(silent.request());
@@ -44,6 +54,28 @@ impl ControlPlane {
                     self.recording_failed(turn, open, failure);
                 }
             }
+        }
+    }
+
+    /// A key was pressed, and told of in one of the ways in which a phone may do it.
+    pub(crate) fn key_pressed(&mut self, turn: &mut Turn, id: CallId, told: Told, digit: Digit) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if !call.presses(turn.now, told, digit) {
+            return;
+        }
+        turn.because_of(call.request());
+        let conference = call.conference();
+        turn.live(LiveEvent {
+            account: call.record().account,
+            conference,
+            call: id,
+            at: turn.now,
+            news: LiveNews::Digit(digit),
+        });
+        if let Some(conference) = conference.and_then(|id| self.conferences.get(&id)) {
+            conference.pass_digit(turn, id, digit);
         }
     }
 

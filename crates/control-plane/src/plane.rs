@@ -11,6 +11,7 @@ use crate::deadline::{DeadlineReason, Deadlines};
 use crate::effect::Effect;
 use crate::ids::Ids;
 use crate::input::{Input, Refusal, Reply};
+use crate::keys::Told;
 use crate::limits::Limits;
 use crate::recordings::Recordings;
 use crate::terminated::Terminated;
@@ -119,6 +120,17 @@ impl ControlPlane {
                 call,
                 change,
             } => self.update_participant(turn, account, conference, call, change),
+            Input::UpdateGains {
+                account,
+                conference,
+                call,
+                change,
+            } => self.update_gains(turn, account, conference, call, change),
+            Input::LookAtParticipant {
+                account,
+                conference,
+                call,
+            } => self.look_at_participant(account, conference, call),
             Input::RemoveParticipant {
                 account,
                 conference,
@@ -147,6 +159,10 @@ impl ControlPlane {
             Input::CallConfirmed { call } => {
                 self.deadlines
                     .clear(call, DeadlineReason::AwaitingConfirmation);
+                Ok(Reply::Done)
+            }
+            Input::KeySignalled { call, digit } => {
+                self.key_pressed(turn, call, Told::Signalling, digit);
                 Ok(Reply::Done)
             }
             Input::CallGone { call, reason } => {

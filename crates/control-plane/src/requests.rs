@@ -5,8 +5,8 @@ use tutti_model::{AccountId, CallId, CloseReason, ConferenceId};
 use crate::conference::{Conference, Leaving};
 use crate::facts::{ConferenceRecord, ConferenceStatus};
 use crate::input::{
-    CallChange, ConferenceChange, ConferenceOptions, ParticipantChange, Refusal, Reply,
-    RequestedStatus,
+    CallChange, ConferenceChange, ConferenceOptions, GainsChange, ParticipantChange, Refusal,
+    Reply, RequestedStatus,
 };
 use crate::plane::ControlPlane;
 use crate::turn::Turn;
@@ -79,6 +79,35 @@ impl ControlPlane {
             .get_mut(&id)
             .and_then(|conference| conference.change_participant(turn, call, change))
             .map(Reply::Participant)
+            .ok_or(Refusal::NoSuchParticipant)
+    }
+
+    pub(crate) fn update_gains(
+        &mut self,
+        turn: &mut Turn,
+        account: AccountId,
+        id: ConferenceId,
+        call: CallId,
+        change: GainsChange,
+    ) -> Result<Reply, Refusal> {
+        self.conference(account, id)?;
+        self.conferences
+            .get_mut(&id)
+            .and_then(|conference| conference.change_gains(turn, call, change))
+            .map(Reply::ParticipantNow)
+            .ok_or(Refusal::NoSuchParticipant)
+    }
+
+    pub(crate) fn look_at_participant(
+        &self,
+        account: AccountId,
+        id: ConferenceId,
+        call: CallId,
+    ) -> Result<Reply, Refusal> {
+        self.conference(account, id)?
+            .participant_now(call)
+            .cloned()
+            .map(Reply::ParticipantNow)
             .ok_or(Refusal::NoSuchParticipant)
     }
 

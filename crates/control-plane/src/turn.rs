@@ -4,6 +4,7 @@ use tutti_model::{AccountId, CallId, ConferenceId, MediaCommand, RequestId, Time
 
 use crate::effect::{Effect, Exchange, LogEntry, LogLevel, Notification, Signal, Stream};
 use crate::facts::Fact;
+use crate::live::LiveEvent;
 use crate::webhook::Webhook;
 
 /// The handling of one input: its moment, its cause, and its effects so far.
@@ -72,6 +73,10 @@ impl Turn {
             level,
             message: text,
         }));
+    }
+
+    pub(crate) fn live(&mut self, event: LiveEvent) {
+        self.acts.push(Effect::Live(event));
     }
 
     /// Appends everything, what must be durable first.

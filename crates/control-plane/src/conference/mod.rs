@@ -15,12 +15,13 @@ mod state;
 
 use std::mem;
 
-use tutti_model::{Beep, CallId, MediaCommand, Privileges, RecordingId};
+use tutti_model::{Beep, CallId, Digit, Gains, MediaCommand, Privileges, RecordingId};
 
 use crate::effect::Stream;
 use crate::facts::{ConferenceRecord, ConferenceStatus, Fact, ParticipantRecord, PlayBeep};
 use crate::ids::Ids;
-use crate::input::ParticipantChange;
+use crate::input::{GainsChange, ParticipantChange, ParticipantNow};
+use crate::live::{LiveEvent, LiveNews};
 use crate::recordings::Recordings;
 use crate::script::AddToConference;
 use crate::turn::Turn;
@@ -82,7 +83,10 @@ impl Conference {
     /// The participants, in the order of their calls.
     pub(crate) fn participants(&self) -> impl Iterator<Item = &ParticipantRecord> {
         let participants = self.state.participants();
-        participants.into_iter().flat_map(Participants::values)
+        participants
+            .into_iter()
+            .flat_map(Participants::values)
+            .map(|participant| &participant.record)
     }
 
     pub(crate) fn participant_count(&self) -> usize {
@@ -90,6 +94,12 @@ impl Conference {
     }
 
     pub(crate) fn participant(&self, call: CallId) -> Option<&ParticipantRecord> {
+        self.participant_now(call)
+            .map(|participant| &participant.record)
+    }
+
+    /// A participant with what is not kept of it.
+    pub(crate) fn participant_now(&self, call: CallId) -> Option<&ParticipantNow> {
         self.state.participants()?.get(&call)
     }
 
@@ -117,7 +127,7 @@ impl Conference {
         call: CallId,
         change: ParticipantChange,
     ) -> Option<ParticipantRecord> {
-        let participant = self.state.participant_mut(call)?;
+        let participant = &mut self.state.participant_mut(call)?.record;
         let before = participant.clone();
         participant.talk = change.talk.unwrap_or(before.talk);
         participant.listen = change.listen.unwrap_or(before.listen);
@@ -138,6 +148,52 @@ impl Conference {
         Some(participant.clone())
     }
 
+    /// Changes how loud a participant is heard, and hears; what is equal already is no change.
+    pub(crate) fn change_gains(
+        &mut self,
+        turn: &mut Turn,
+        call: CallId,
+        change: GainsChange,
+    ) -> Option<ParticipantNow> {
+        let participant = self.state.participant_mut(call)?;
+        let bounded = |db: i8| db.clamp(-Gains::MOST_DB, Gains::MOST_DB);
+        let before = participant.gains;
+        let gains = Gains {
+            input_db: change.input_db.map_or(before.input_db, bounded),
+            output_db: change.output_db.map_or(before.output_db, bounded),
+        };
+        if gains != before {
+            participant.gains = gains;
+            turn.media(MediaCommand::SetGains { call, gains });
+        }
+        Some(participant.clone())
+    }
+
+    /// Notes that a participant began to speak, or has stopped; what is known already is no news.
+    pub(crate) fn set_speaking(&mut self, turn: &mut Turn, call: CallId, speaking: bool) {
+        if let Some(participant) = self.state.participant_mut(call)
+            && participant.speaking != speaking
+        {
+            participant.speaking = speaking;
+            self.tell_live(turn, call, LiveNews::Speaking(speaking));
+        }
+    }
+
+    /// Lets the others hear a participant's key, where it may be heard and anybody is.
+    pub(crate) fn pass_digit(&self, turn: &mut Turn, from: CallId, digit: Digit) {
+        let passes = self
+            .participant(from)
+            .is_some_and(|participant| participant.dtmf_pass_through);
+        match self.state {
+            State::InProgress { .. } if passes => turn.media(MediaCommand::PassDigit {
+                conference: self.record.id,
+                from,
+                digit,
+            }),
+            State::Empty | State::Populated { .. } | State::InProgress { .. } => {}
+        }
+    }
+
     /// Takes a call in.
     pub(crate) fn join(
         &mut self,
@@ -149,13 +205,19 @@ impl Conference {
     ) {
         let started = matches!(self.state, State::InProgress { .. });
         let starts = how.start_conf_on_enter && !started;
-        let participant = self.participant_record(turn, call, how, starts);
-        turn.commit(Fact::Participant(participant.clone()));
+        let record = self.participant_record(turn, call, how, starts);
+        turn.commit(Fact::Participant(record.clone()));
         turn.media(MediaCommand::Join {
             conference: self.record.id,
             call,
-            privileges: privileges(&participant),
+            privileges: privileges(&record),
         });
+        self.tell_live(turn, call, LiveNews::Joined);
+        let participant = ParticipantNow {
+            record,
+            gains: Gains::default(),
+            speaking: false,
+        };
         self.state = match mem::take(&mut self.state) {
             State::Empty => {
                 self.enter(turn, ConferenceStatus::Populated, None);
@@ -201,9 +263,9 @@ impl Conference {
 
     /// Lets a call go; whoever is not in stays out.
     pub(crate) fn leave(&mut self, turn: &mut Turn, call: CallId, leaving: Leaving) {
-        if self.participant(call).is_none() {
+        let Some(gains) = self.participant_now(call).map(|known| known.gains) else {
             return;
-        }
+        };
         turn.commit(Fact::ParticipantGone {
             conference: self.record.id,
             call,
@@ -248,6 +310,12 @@ impl Conference {
                 }
             }
         };
+        if gains != Gains::default() {
+            // They were this participant's, and the call may become another.
+            let gains = Gains::default();
+            turn.media(MediaCommand::SetGains { call, gains });
+        }
+        self.tell_live(turn, call, LiveNews::Left);
         if leaving == Leaving::Alone && self.participant_count() > 0 {
             self.beep(turn, Beep::Exit);
         }
@@ -327,6 +395,17 @@ impl Conference {
                 beep,
             });
         }
+    }
+
+    /// Tells whoever watches of what a participant does.
+    fn tell_live(&self, turn: &mut Turn, call: CallId, news: LiveNews) {
+        turn.live(LiveEvent {
+            account: self.record.account,
+            conference: Some(self.record.id),
+            call,
+            at: turn.now,
+            news,
+        });
     }
 
     /// Changes the status and tells of it.

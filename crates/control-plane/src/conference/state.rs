@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tutti_model::CallId;
 
 use super::session::Session;
-use crate::facts::ParticipantRecord;
+use crate::input::ParticipantNow;
 
 #[derive(Default)]
 pub(super) enum State {
@@ -21,7 +21,7 @@ pub(super) enum State {
     },
 }
 
-pub(super) type Participants = BTreeMap<CallId, ParticipantRecord>;
+pub(super) type Participants = BTreeMap<CallId, ParticipantNow>;
 
 impl State {
     pub(super) fn participants(&self) -> Option<&Participants> {
@@ -33,7 +33,7 @@ impl State {
         }
     }
 
-    pub(super) fn participant_mut(&mut self, call: CallId) -> Option<&mut ParticipantRecord> {
+    pub(super) fn participant_mut(&mut self, call: CallId) -> Option<&mut ParticipantNow> {
         match self {
             State::Empty => None,
             State::Populated { participants } | State::InProgress { participants, .. } => {

@@ -22,6 +22,8 @@ pub(super) struct ConferenceView {
     told: Option<ConferenceStatus>,
     pub(super) participants: BTreeMap<CallId, ParticipantRecord>,
     legs: BTreeSet<CallId>,
+    /// Who is there by what is told live, and whether it speaks.
+    watched: BTreeMap<CallId, bool>,
     /// A starter has joined since it was empty.
     started: bool,
     is_open: bool,
@@ -62,6 +64,7 @@ impl Observer {
                 Effect::Media(command) => self.watch(command),
                 Effect::Signal { call, signal } => self.call(*call).signals.push(*signal),
                 Effect::Log(_) => {}
+                Effect::Live(event) => self.watch_live(event),
             }
         }
     }
@@ -86,6 +89,7 @@ impl Observer {
     pub(super) fn restart(&mut self) {
         for conference in self.conferences.values_mut() {
             conference.legs.clear();
+            conference.watched.clear();
             conference.started = false;
             conference.is_open = false;
             conference.music = false;
@@ -129,6 +133,7 @@ impl Observer {
                 .eq(conference.legs.iter().copied())
         );
         assert!(conference.participants.keys().eq(&conference.legs));
+        assert!(conference.watched.keys().eq(&conference.legs));
         let starters = conference.participants.values();
         assert!(starters.filter(|p| p.started_conference).count() <= 1);
 
@@ -290,6 +295,15 @@ impl Observer {
                     (privileges.talk, privileges.listen)
                 );
             }
+            MediaCommand::SetGains { call, .. } => assert!(self.call(*call).has_leg),
+            MediaCommand::PressDigit { .. } => panic!("nobody asked for a key"),
+            MediaCommand::PassDigit {
+                conference, from, ..
+            } => {
+                let view = self.conference(*conference);
+                assert!(view.mixing && view.legs.contains(from));
+                assert!(view.participants.get(from).unwrap().dtmf_pass_through);
+            }
             MediaCommand::SetMixing { conference, on } => {
                 let mixing = &mut self.conference(*conference).mixing;
                 assert_ne!(std::mem::replace(mixing, *on), *on);
@@ -336,6 +350,23 @@ impl Observer {
         }
     }
 
+    /// Whoever watches is told of those who are there, and of each joining and leaving.
+    fn watch_live(&mut self, event: &LiveEvent) {
+        let Some(conference) = event.conference else {
+            assert!(matches!(event.news, LiveNews::Digit(_)));
+            return;
+        };
+        let watched = &mut self.conference(conference).watched;
+        match event.news {
+            LiveNews::Joined => assert!(watched.insert(event.call, false).is_none()),
+            LiveNews::Left => assert!(watched.remove(&event.call).is_some()),
+            LiveNews::Speaking(speaking) => {
+                assert_ne!(watched.insert(event.call, speaking), Some(speaking));
+            }
+            LiveNews::Digit(_) => assert!(watched.contains_key(&event.call)),
+        }
+    }
+
     /// The mix of the session that is over, by the facts alone: its commands come later.
     fn end_session(&mut self, now: Timestamp, id: ConferenceId) -> Option<RecordingSummary> {
         let mix = self.recordings.values_mut().find(|view| {
@@ -367,6 +398,7 @@ impl ConferenceView {
             told: None,
             participants: BTreeMap::new(),
             legs: BTreeSet::new(),
+            watched: BTreeMap::new(),
             started: false,
             is_open: false,
             music: false,

@@ -3,6 +3,7 @@
 mod calls;
 mod conferences;
 mod invariants;
+mod live;
 mod participants;
 mod random;
 mod recordings;

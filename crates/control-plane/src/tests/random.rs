@@ -233,7 +233,11 @@ impl Life {
                     .chance
                     .pick([CallChange::Canceled, CallChange::Completed]),
             },
-            33..38 => Input::Media(self.media_event()),
+            33 => Input::KeySignalled {
+                call: self.call(),
+                digit: Digit::from_char('5').unwrap(),
+            },
+            34..38 => Input::Media(self.media_event()),
             _ => Input::Timeout,
         }
     }
@@ -352,6 +356,19 @@ impl Life {
 
     fn participant_request(&mut self) -> Input {
         let (account, conference, call) = (self.account(), self.conference(), self.call());
+        if self.chance.one_in(6) {
+            let gain = |chance: &mut Chance| chance.pick([None, Some(0), Some(-7), Some(12)]);
+            let change = GainsChange {
+                input_db: gain(&mut self.chance),
+                output_db: gain(&mut self.chance),
+            };
+            return Input::UpdateGains {
+                account,
+                conference,
+                call,
+                change,
+            };
+        }
         if self.chance.one_in(3) {
             return Input::RemoveParticipant {
                 account,
@@ -373,7 +390,11 @@ impl Life {
     }
 
     fn media_event(&mut self) -> MediaEvent {
-        match self.chance.below(8) {
+        match self.chance.below(10) {
+            8.. => MediaEvent::Speaking {
+                call: self.call(),
+                speaking: self.chance.one_in(2),
+            },
             0 => MediaEvent::LegSilent { call: self.call() },
             1 => MediaEvent::DigitPressed {
                 call: self.call(),

@@ -33,7 +33,8 @@ impl Facts {
                 | Effect::Ask(_)
                 | Effect::Media(_)
                 | Effect::Signal { .. }
-                | Effect::Log(_) => {}
+                | Effect::Log(_)
+                | Effect::Live(_) => {}
             }
         }
     }

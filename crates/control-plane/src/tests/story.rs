@@ -58,10 +58,22 @@ impl Story {
         refusal.unwrap_err()
     }
 
+    /// What the latest input led to, except for whoever watches.
     pub(super) fn told(&mut self) -> Vec<String> {
         let teller = &mut self.teller;
         self.effects
             .iter()
+            .filter(|effect| !matches!(effect, Effect::Live(_)))
+            .map(|effect| teller.tell(effect))
+            .collect()
+    }
+
+    /// What whoever watches the account is told of the latest input.
+    pub(super) fn watched(&mut self) -> Vec<String> {
+        let teller = &mut self.teller;
+        self.effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Live(_)))
             .map(|effect| teller.tell(effect))
             .collect()
     }

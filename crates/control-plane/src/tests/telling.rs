@@ -24,6 +24,7 @@ impl Teller {
             Effect::Media(command) => format!("media: {}", self.media(command)),
             Effect::Signal { call, signal } => format!("signal: {} {signal:?}", letter(*call)),
             Effect::Log(entry) => format!("log: {:?}: {}", entry.level, entry.message),
+            Effect::Live(event) => format!("live: {} {:?}", letter(event.call), event.news),
         }
     }
 
@@ -123,6 +124,18 @@ impl Teller {
                 privileges.talk,
                 privileges.listen
             ),
+            MediaCommand::SetGains { call, gains } => format!(
+                "{} gains {} dB in {} dB out",
+                letter(*call),
+                gains.input_db,
+                gains.output_db
+            ),
+            MediaCommand::PressDigit { call, digit } => {
+                format!("press {} towards {}", digit.as_char(), letter(*call))
+            }
+            MediaCommand::PassDigit { from, digit, .. } => {
+                format!("pass {} of {}", digit.as_char(), letter(*from))
+            }
             MediaCommand::SetMixing { on, .. } => format!("mixing {on}"),
             MediaCommand::PlayMusic { wait_url, .. } => format!("play music {wait_url:?}"),
             MediaCommand::StopMusic { .. } => "stop music".to_owned(),
