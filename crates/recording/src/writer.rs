@@ -78,7 +78,15 @@ impl Writer {
         let mut last_poll = Instant::now();
         loop {
             let rest = POLL.saturating_sub(last_poll.elapsed());
-            match self.new_recordings.recv_timeout(rest) {
+            let new = if self.recordings.is_empty() {
+                // Nothing comes of looking, so nobody is woken for it.
+                self.new_recordings
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                self.new_recordings.recv_timeout(rest)
+            };
+            match new {
                 Ok(new) => self.recordings.push(Recording::new(new)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,

@@ -10,14 +10,16 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tutti_control_plane::{ControlPlane, Effect, Input};
-use tutti_media::EncoderSettings;
+use tutti_media::{DelayBounds, EncoderSettings, InputSettings, LegSettings, SpeakerTimes};
 use tutti_model::MediaEvent;
 use tutti_recording::{DiskFloor, Found, Outcome, Recorder};
 use tutti_store::{Store, StoreError};
 
 use crate::accounts::{self, AccountError, Credentials};
+use crate::audio::OwnRecordings;
+use crate::audio::speech::Speech;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::control::{self, ControlHandle, Workplace};
 use crate::egress::{self, Egress};
 use crate::http;
@@ -163,10 +165,9 @@ impl Bridge {
                 .unwrap_or(u16::try_from(cores).unwrap_or(u16::MAX)),
             legs: config.limits.legs,
             conferences: u16::try_from(config.limits.conferences).unwrap_or(u16::MAX),
-            encoder: EncoderSettings {
-                complexity: config.media.opus_complexity,
-                bitrate_bps: config.media.opus_bitrate,
-            },
+            part_legs: config.media.part_legs,
+            governor: config.media.governor,
+            leg: leg_settings(&config.media),
         };
         let director =
             Director::start(clock, settings, ports, recorder).map_err(StartError::Thread)?;
@@ -184,12 +185,16 @@ impl Bridge {
             clock,
             Some(format!("{}/apiserver", public_url.trim_end_matches('/'))),
         );
+        let speech = Speech::new(&config.speech, Arc::clone(&egress));
+        speech.announce().await;
+        let recordings = config.storage.recordings.clone();
+        let recordings = OwnRecordings::new(&public_url, recordings, store.clone());
         let (plane, effects) = restored_plane(&config, &store, clock, found).await?;
         let workplace = Workplace {
             clock,
             store: store.clone(),
             director,
-            sounds: Arc::new(Sounds::new(egress)),
+            sounds: Arc::new(Sounds::new(egress, speech, recordings)),
             webhooks: webhooks.clone(),
             sip: sip.clone(),
             media_ip: config.media.ip,
@@ -255,6 +260,29 @@ impl Bridge {
         self.webhooks.flush(FLUSH_PATIENCE).await;
         self.control.stop().await;
         self.store.close().await;
+    }
+}
+
+/// What is configured about every leg's audio.
+fn leg_settings(media: &config::Media) -> LegSettings {
+    LegSettings {
+        encoder: EncoderSettings {
+            complexity: media.opus_complexity,
+            bitrate_bps: media.opus_bitrate,
+        },
+        delay: DelayBounds {
+            least: media.playout_delay.least,
+            most: media.playout_delay.most,
+        },
+        input: InputSettings {
+            leveller: media.leveller,
+            noise_suppression: media.noise_suppression,
+        },
+        speaker: SpeakerTimes {
+            on: Duration::from_millis(media.speaker_on.into()),
+            off: Duration::from_millis(media.speaker_off.into()),
+        },
+        ..LegSettings::default()
     }
 }
 

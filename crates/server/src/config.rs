@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use tutti_model::AccountId;
+use url::Url;
 
 /// The prefix of environment variables; section and key follow, joined by two underscores.
 const ENVIRONMENT_PREFIX: &str = "TUTTI_";
@@ -25,6 +26,7 @@ pub struct Config {
     pub account: Account,
     pub egress: Egress,
     pub limits: Limits,
+    pub speech: Speech,
     /// How long running calls may go on after the first SIGTERM or SIGINT.
     #[serde(deserialize_with = "seconds")]
     pub drain_timeout: Duration,
@@ -74,6 +76,27 @@ pub struct Media {
     pub opus_complexity: u8,
     /// Opus bitrate in bits per second.
     pub opus_bitrate: u32,
+    /// Whether complexity is lowered and calls are refused before a tick is late.
+    pub governor: bool,
+    /// The bounds of the playout delay, in milliseconds.
+    pub playout_delay: DelayRange,
+    /// Whether every talker is brought to about the same loudness.
+    pub leveller: bool,
+    /// Whether noise is taken out of talkers' voices.
+    pub noise_suppression: bool,
+    /// How long somebody must speak to be told as speaking, in milliseconds.
+    pub speaker_on: u16,
+    /// How long somebody must be silent to be told as silent, in milliseconds.
+    pub speaker_off: u16,
+    /// Legs of one conference on one media thread; more are mixed in parts on several.
+    pub part_legs: u16,
+}
+
+/// An inclusive range of milliseconds, as in `4-200`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DelayRange {
+    pub least: Duration,
+    pub most: Duration,
 }
 
 /// An inclusive range of ports, as in `20000-29999`.
@@ -108,6 +131,22 @@ pub struct Account {
 pub struct Egress {
     #[serde(deserialize_with = "list")]
     pub allow: Vec<String>,
+}
+
+/// The voices of `Say`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Speech {
+    /// An engine that answers a POST of `{"text","language"}` with sound; espeak-ng speaks where it
+    /// is missing.
+    #[serde(deserialize_with = "http_url")]
+    pub url: Option<Url>,
+    /// The espeak-ng program, by its name or its path.
+    pub espeak: PathBuf,
+    /// How many texts may be spoken at the same time.
+    pub at_once: u16,
+    /// How much of what was spoken is kept in memory, in bytes.
+    pub cache_bytes: usize,
 }
 
 /// How much is enough (each is answered with a clear refusal).
@@ -165,6 +204,16 @@ impl Default for Media {
             threads: None,
             opus_complexity: 5,
             opus_bitrate: 32_000,
+            governor: true,
+            playout_delay: DelayRange {
+                least: Duration::from_millis(4),
+                most: Duration::from_millis(200),
+            },
+            leveller: true,
+            noise_suppression: false,
+            speaker_on: 200,
+            speaker_off: 1_000,
+            part_legs: 2_000,
         }
     }
 }
@@ -175,6 +224,17 @@ impl Default for Storage {
             url: "sqlite://data/tutti.db".to_owned(),
             recordings: PathBuf::from("data/recordings"),
             floor_bytes: 2 << 30,
+        }
+    }
+}
+
+impl Default for Speech {
+    fn default() -> Speech {
+        Speech {
+            url: None,
+            espeak: PathBuf::from("espeak-ng"),
+            at_once: 2,
+            cache_bytes: 64 << 20,
         }
     }
 }
@@ -303,6 +363,11 @@ impl Config {
                 self.media.opus_bitrate
             )));
         }
+        if self.media.part_legs == 0 {
+            return Err(ConfigError::Impossible(
+                "media.part_legs: a part of a conference has one leg at least".to_owned(),
+            ));
+        }
         if self.media.threads == Some(0) {
             return Err(ConfigError::Impossible(
                 "media.threads: one at least must mix".to_owned(),
@@ -374,6 +439,16 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Er
     u32::deserialize(deserializer).map(|seconds| Duration::from_secs(seconds.into()))
 }
 
+/// An absolute URL of HTTP.
+fn http_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let url = Url::parse(&text).map_err(D::Error::custom)?;
+    match url.scheme() {
+        "http" | "https" => Ok(Some(url)),
+        scheme => Err(D::Error::custom(format!("{scheme} is not http or https"))),
+    }
+}
+
 /// A list, or text with commas between.
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
@@ -425,6 +500,34 @@ impl FromStr for PortRange {
                 "{text:?} is not a range of ports above 1023, as in \"20000-29999\""
             )),
         }
+    }
+}
+
+impl FromStr for DelayRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<DelayRange, String> {
+        let millis = |text: &str| text.trim().parse::<u16>().ok();
+        let parsed = text
+            .split_once('-')
+            .and_then(|(least, most)| Some((millis(least)?, millis(most)?)));
+        match parsed {
+            Some((least, most)) if least >= 1 && least < most && most <= 1_000 => Ok(DelayRange {
+                least: Duration::from_millis(least.into()),
+                most: Duration::from_millis(most.into()),
+            }),
+            Some(_) | None => Err(format!(
+                "{text:?} is not a range of milliseconds up to 1000, as in \"4-200\""
+            )),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DelayRange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DelayRange, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 
@@ -524,6 +627,19 @@ mod tests {
             text.contains("TUTTI_HTTP__LISTNE") && text.contains("listne"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_engine_of_say_is_an_http_url() {
+        let config = load(&[("TUTTI_SPEECH__URL", "http://127.0.0.1:5002/say")]).unwrap();
+        assert_eq!(config.speech.url.unwrap().path(), "/say");
+        assert_eq!(load(&[]).unwrap().speech.url, None);
+        for (wrong, reason) in [("say", "relative URL"), ("ftp://a.example/", "ftp")] {
+            let text = load(&[("TUTTI_SPEECH__URL", wrong)]).unwrap_err();
+            let text = text.to_string();
+            let named = text.contains("TUTTI_SPEECH__URL") && text.contains(reason);
+            assert!(named, "{text}");
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ enum Command {
         out: PathBuf,
     },
     /// Put synthetic participants on this or another SIP bridge.
-    Load(tutti_loadgen::LoadArgs),
+    Load(Box<tutti_loadgen::LoadArgs>),
     /// Say what is wrong with a configuration file, by line.
     #[command(after_help = "Examples:
   tutti check-config tutti.toml")]
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
             None => serve(cli.serve).await,
             Some(Command::Serve(args)) => serve(args).await,
             Some(Command::Demo { out }) => demo(&out).await,
-            Some(Command::Load(args)) => load(args).await,
+            Some(Command::Load(args)) => tutti_loadgen::run(*args).await,
             Some(Command::CheckConfig { file }) => check_config(&file),
         }
     });
@@ -158,15 +158,6 @@ fn variable(key: &str) -> String {
 fn check_config(file: &Path) -> anyhow::Result<()> {
     Config::load(Some(file), std::iter::empty())?;
     println!("{}: nothing is wrong", file.display());
-    Ok(())
-}
-
-async fn load(args: tutti_loadgen::LoadArgs) -> anyhow::Result<()> {
-    let report = tutti_loadgen::load(args).await?;
-    anyhow::ensure!(
-        report.is_good(),
-        "somebody heard what they must not, or missed what they must hear"
-    );
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! Prepares sound off the media thread: any file becomes mono at 48 kHz, at one loudness.
+//! Prepares sound off the media thread: any file, and any text, becomes mono at 48 kHz, at one
+//! loudness.
 //!
 //! What the media thread gets needs no more work than being read from start to end, once or again
 //! and again. The files come from anywhere; a decoder that fails on one fails alone.
@@ -6,8 +7,13 @@
 pub mod builtin;
 mod decode;
 mod edges;
+#[cfg(test)]
+mod foreign_tests;
 mod loudness;
+mod own;
 mod resample;
+mod shelf;
+pub mod speech;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +23,8 @@ use crate::egress::AudioBody;
 
 pub use decode::AudioError;
 pub use loudness::Level;
+pub use own::{NamedRecording, OwnRecordingError, OwnRecordings};
+pub use shelf::Shelf;
 
 /// Samples in a second of everything that is prepared.
 pub const SAMPLE_RATE: u32 = 48_000;

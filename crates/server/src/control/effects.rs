@@ -1,14 +1,16 @@
 //! Carries out what the control plane decided: facts first, then everything else in order.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tutti_control_plane::{Effect, Exchange, Fact, Input, LogEntry, LogLevel, Signal};
-use tutti_model::{CallId, ConferenceId, MediaCommand, PromptId, PromptSource, Repeat};
+use tutti_media::Audio;
+use tutti_model::{AccountId, CallId, ConferenceId, MediaCommand, PromptId, PromptSource, Repeat};
 use tutti_store::{LogLine, NewEvent};
 
 use super::handle::Message;
 use super::{ControlLoop, Unsaved};
-use crate::media::Purpose;
+use crate::media::{Purpose, Sounds};
 
 /// How long wait music may take to arrive before the built-in piece plays instead.
 const MUSIC_PATIENCE: Duration = Duration::from_millis(800);
@@ -54,7 +56,9 @@ impl ControlLoop {
                         entry,
                     });
                 }
-                Effect::Media(_) | Effect::Signal { .. } | Effect::Ask(_) => rest.push(effect),
+                Effect::Media(_) | Effect::Signal { .. } | Effect::Ask(_) | Effect::Live(_) => {
+                    rest.push(effect);
+                }
             }
         }
         self.commit(batch).await;
@@ -63,6 +67,7 @@ impl ControlLoop {
                 Effect::Media(command) => self.command_media(command).await,
                 Effect::Signal { call, signal } => self.signal(call, signal).await,
                 Effect::Ask(exchange) => self.ask(exchange),
+                Effect::Live(event) => self.messages.live().tell(event),
                 Effect::Commit(_) | Effect::Notify(_) | Effect::Log(_) => {}
             }
         }
@@ -163,6 +168,15 @@ impl ControlLoop {
             MediaCommand::SetPrivileges { call, privileges } => {
                 director.set_privileges(call, privileges);
             }
+            MediaCommand::SetGains { call, gains } => director.set_gains(call, gains),
+            MediaCommand::PressDigit { call, digit } => director.press_digit(call, digit),
+            MediaCommand::PassDigit {
+                conference,
+                from,
+                digit,
+            } => {
+                director.pass_digit(conference, from, digit);
+            }
             MediaCommand::SetMixing { conference, on } => director.set_mixing(conference, on),
             MediaCommand::PlayMusic {
                 conference,
@@ -210,7 +224,7 @@ impl ControlLoop {
         self.tickets += 1;
         let ticket = self.tickets;
         self.music.insert(conference, ticket);
-        let sounds = std::sync::Arc::clone(&self.workplace.sounds);
+        let sounds = Arc::clone(&self.workplace.sounds);
         let account = self.conference_accounts.get(&conference).copied();
         let (Some(url), Some(account)) = (wait_url, account) else {
             self.workplace
@@ -251,7 +265,7 @@ impl ControlLoop {
         source: PromptSource,
         repeat: Repeat,
     ) {
-        let url = match source {
+        match source {
             PromptSource::Silence(length) => {
                 let samples =
                     length.as_millis() as u64 * u64::from(tutti_media::SAMPLE_RATE_HZ) / 1_000;
@@ -259,32 +273,43 @@ impl ControlLoop {
                 self.workplace
                     .director
                     .play_prompt(call, prompt, audio, repeat);
-                return;
             }
-            PromptSource::Url(url) => Ok(url),
-            PromptSource::Speech { .. } => {
-                Err("no voice is installed: this bridge does not speak yet; use Play".to_owned())
+            PromptSource::Url(url) => {
+                let get = |sounds: Arc<Sounds>, account| async move {
+                    sounds.fetch(account, &url, Purpose::Prompt).await
+                };
+                self.play_when_ready(call, prompt, repeat, get);
             }
-        };
+            PromptSource::Speech { text, language } => {
+                let get = |sounds: Arc<Sounds>, account| async move {
+                    sounds.speak(account, &text, &language).await
+                };
+                self.play_when_ready(call, prompt, repeat, get);
+            }
+        }
+    }
+
+    /// Gets a prompt's sound, and says so when it is there or cannot be had.
+    fn play_when_ready<Get, Sound>(&self, call: CallId, prompt: PromptId, repeat: Repeat, get: Get)
+    where
+        Get: FnOnce(Arc<Sounds>, AccountId) -> Sound + Send + 'static,
+        Sound: Future<Output = Result<Audio, String>> + Send,
+    {
         let account = self.call_accounts.get(&call).copied();
-        let (messages, sounds) = (
-            self.messages.clone(),
-            std::sync::Arc::clone(&self.workplace.sounds),
-        );
+        let messages = self.messages.clone();
+        let sounds = Arc::clone(&self.workplace.sounds);
         tokio::spawn(async move {
-            let sound = match (url, account) {
-                (Ok(url), Some(account)) => sounds.fetch(account, &url, Purpose::Prompt).await,
-                (Ok(_), None) => Err("the call has ended".to_owned()),
-                (Err(reason), _) => Err(reason),
+            let sound = match account {
+                Some(account) => get(sounds, account).await,
+                None => Err("the call has ended".to_owned()),
             };
-            let _ = messages
-                .send(Message::PromptReady {
-                    call,
-                    prompt,
-                    repeat,
-                    sound,
-                })
-                .await;
+            let ready = Message::PromptReady {
+                call,
+                prompt,
+                repeat,
+                sound,
+            };
+            let _ = messages.send(ready).await;
         });
     }
 }

@@ -10,6 +10,7 @@ use tutti_media::Audio;
 use tutti_model::{CallId, ConferenceId, PromptId, Repeat};
 use tutti_sip::DialogId;
 
+use super::live::Live;
 use super::routing::Routed;
 
 /// How long the control loop may take to end; a store may hold it up.
@@ -106,11 +107,16 @@ impl ControlView {
 pub struct ControlHandle {
     messages: mpsc::Sender<Message>,
     view: Arc<ControlView>,
+    live: Arc<Live>,
 }
 
 impl ControlHandle {
     pub(super) fn new(messages: mpsc::Sender<Message>, view: Arc<ControlView>) -> ControlHandle {
-        ControlHandle { messages, view }
+        ControlHandle {
+            messages,
+            view,
+            live: Arc::default(),
+        }
     }
 
     /// Asks the control plane and waits until its decision is durable.
@@ -125,6 +131,11 @@ impl ControlHandle {
         })
         .await?;
         Ok(answer.await.map_err(|_| ControlError::Unavailable)??)
+    }
+
+    /// What happens now, for whoever watches.
+    pub fn live(&self) -> &Live {
+        &self.live
     }
 
     /// Figures a moment old.

@@ -6,6 +6,7 @@
 
 mod effects;
 mod handle;
+mod live;
 mod routing;
 mod signalling;
 
@@ -23,6 +24,7 @@ use tutti_store::Store;
 
 use handle::Message;
 pub use handle::{ControlError, ControlHandle, ControlView};
+pub use live::{Cut, Unwatchable, Watcher};
 use signalling::Signalling;
 
 use crate::clock::Clock;
@@ -154,6 +156,7 @@ impl ControlLoop {
                 .update(&self.plane, self.workplace.director.leg_count());
         }
         self.save().await;
+        self.messages.live().end();
         // Before the messages: whoever waits for the loop to end waits for all that it owns.
         drop(self);
     }

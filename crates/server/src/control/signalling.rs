@@ -13,8 +13,19 @@ use super::ControlLoop;
 use super::handle::Message;
 use super::routing::{self, Routed};
 
-/// The codecs that legs may use, the preferred one first.
-const CODECS: [Codec; 3] = [Codec::Opus, Codec::Pcmu, Codec::Pcma];
+/// The codecs that legs may use: those that we offer, the preferred one first, and those that trunks
+/// and tests ask for.
+const CODECS: [Codec; 6] = [
+    Codec::Opus,
+    Codec::G722,
+    Codec::Pcmu,
+    Codec::Pcma,
+    Codec::L16At16,
+    Codec::L16At48,
+];
+
+/// How many of them we offer ourselves.
+const OFFERED: usize = 4;
 
 /// A call whose INVITE is being looked into.
 struct Arrival {
@@ -122,6 +133,11 @@ impl ControlLoop {
                     }
                 }
             }
+            SipEvent::Digit { dialog, digit } => {
+                if let Some(&call) = self.signalling.calls.get(&dialog) {
+                    self.happen(Input::KeySignalled { call, digit }).await;
+                }
+            }
             // The bridge places no calls yet, so no dialog of its own can progress.
             SipEvent::Progress { .. } | SipEvent::Answered { .. } | SipEvent::Failed { .. } => {}
         }
@@ -200,7 +216,7 @@ impl ControlLoop {
         };
         let (description, sdp) = match agreed {
             Some((description, answer)) => (Some(description), answer),
-            None => (None, sdp::make_offer(&local)),
+            None => (None, our_offer(&local)),
         };
 
         let call = CallId::from_bytes(rand::random());
@@ -284,7 +300,7 @@ impl ControlLoop {
         };
         known.local.version += 1;
         let Some(offer) = offer else {
-            known.sdp = sdp::make_offer(&known.local);
+            known.sdp = our_offer(&known.local);
             known.awaits_answer = true;
             let offer = known.sdp.clone();
             return sip.answer_reinvite(dialog, offer).await;
@@ -301,6 +317,12 @@ impl ControlLoop {
             }
         }
     }
+}
+
+/// What we offer of ourselves: nothing that only trunks and tests would ask for.
+fn our_offer(local: &LocalMedia<'static>) -> String {
+    let codecs = local.codecs.get(..OFFERED).unwrap_or(local.codecs);
+    sdp::make_offer(&LocalMedia { codecs, ..*local })
 }
 
 /// The final response that tells a caller why it was not answered.

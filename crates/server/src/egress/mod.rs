@@ -6,6 +6,7 @@
 
 mod address;
 mod error;
+mod keeping;
 mod policy;
 mod resolver;
 #[cfg(test)]
@@ -15,13 +16,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION,
 };
 use reqwest::{Client, ClientBuilder, Request, StatusCode, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
+use url::Url;
 
 pub use error::{EgressError, Refusal};
+pub use keeping::{Keeping, Version};
 pub use policy::{Policy, PolicyError};
 
 use policy::Target;
@@ -50,7 +54,8 @@ const PATIENCE: Patience = Patience {
 /// 4 KiB a second.
 const WINDOW_BYTES: usize = 20 << 10;
 
-const AUDIO_BYTES: usize = 32 << 20;
+/// What an engine may answer to one utterance.
+const SPEECH_BYTES: usize = 32 << 20;
 const REPLY_BYTES: usize = 256 << 10;
 const HEADER_BYTES: usize = 32 << 10;
 
@@ -76,6 +81,15 @@ pub struct AudioBody {
     pub content_type: Option<String>,
 }
 
+/// What a request for audio brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// The file, and how long it may be kept.
+    File(AudioBody, Keeping),
+    /// What is known already has not changed.
+    Unchanged(Keeping),
+}
+
 /// What an application answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
@@ -89,35 +103,77 @@ impl Egress {
         Egress::with_patience(policy, PATIENCE)
     }
 
-    /// Fetches an audio file.
-    pub async fn get_audio(&self, url: &str) -> Result<AudioBody, EgressError> {
+    /// Fetches an audio file of limited size, unless it is still the version that is known.
+    pub async fn get_audio(
+        &self,
+        url: &str,
+        known: Option<&Version>,
+        limit_bytes: usize,
+    ) -> Result<Fetched, EgressError> {
         let deadline = Instant::now() + self.patience.fetch;
         let mut target = self.judge(url)?;
+        let mut kept_on_the_way = None;
         for _ in 0..=REDIRECTS {
             let origin = target.origin();
-            let request = self.client(&target).get(target.url.clone()).build();
+            let known = known.filter(|known| known.url == target.url.as_str());
+            let mut request = self.client(&target).get(target.url.clone());
+            for (name, value) in conditions(known) {
+                request = request.header(name, value);
+            }
+            let request = request.build();
             let request = request.map_err(|error| EgressError::of(&origin, &error))?;
             let waited = self.patience.connect + self.patience.first_byte;
             let begun = timeout(waited, self.execute(&target, request)).await;
             let response = begun.map_err(|_| unanswered(&origin, waited))??;
             let status = response.status();
             if let Some(location) = redirection(&response) {
+                // One that moved for good leads to the same place tomorrow.
+                if !matches!(status.as_u16(), 301 | 308) {
+                    let fresh = keeping::fresh_for(response.headers());
+                    kept_on_the_way = Some(match kept_on_the_way {
+                        Some(so_far) => keeping::shorter(so_far, fresh),
+                        None => fresh,
+                    });
+                }
                 target = self.follow(&target, &location)?;
                 continue;
             }
-            if status != StatusCode::OK {
-                let status = status.as_u16();
-                return Err(EgressError::Status { origin, status });
+            let keeping = Keeping::of(target.url.as_str(), response.headers());
+            let mut keeping = keeping.through(kept_on_the_way);
+            if let (StatusCode::NOT_MODIFIED, Some(known)) = (status, known) {
+                keeping.version.get_or_insert_with(|| known.clone());
+                return Ok(Fetched::Unchanged(keeping));
             }
-            let content_type = text_of(&response, CONTENT_TYPE);
-            let bytes = self.read(&origin, response, AUDIO_BYTES, deadline).await?;
-            return Ok(AudioBody {
-                bytes,
-                content_type,
-            });
+            let body = self.audio(&origin, response, limit_bytes, deadline).await?;
+            return Ok(Fetched::File(body, keeping));
         }
         let origin = target.origin();
         Err(EgressError::TooManyRedirects { origin })
+    }
+
+    /// Posts a JSON document to a place that the operator chose, and reads the sound that it
+    /// answers with, within a time.
+    ///
+    /// The place is the operator's word, wherever it is: the policy judges what others wrote.
+    pub async fn post_for_audio(
+        &self,
+        url: &Url,
+        body: Vec<u8>,
+        budget: Duration,
+    ) -> Result<AudioBody, EgressError> {
+        let deadline = Instant::now() + budget;
+        let target = Target {
+            url: url.clone(),
+            named: true,
+        };
+        let origin = target.origin();
+        let request = self.client(&target).post(target.url.clone());
+        let request = request.header(CONTENT_TYPE, "application/json");
+        let request = request.body(body).build();
+        let request = request.map_err(|error| EgressError::of(&origin, &error))?;
+        let answered = timeout(budget, self.execute(&target, request)).await;
+        let response = answered.map_err(|_| unanswered(&origin, budget))??;
+        self.audio(&origin, response, SPEECH_BYTES, deadline).await
     }
 
     /// Posts a JSON document and reads the answer, whatever its status, within a time.
@@ -219,6 +275,29 @@ impl Egress {
         }
     }
 
+    /// Reads an answer that is a sound file.
+    async fn audio(
+        &self,
+        origin: &str,
+        response: reqwest::Response,
+        limit_bytes: usize,
+        deadline: Instant,
+    ) -> Result<AudioBody, EgressError> {
+        let status = response.status();
+        if status != StatusCode::OK {
+            return Err(EgressError::Status {
+                origin: origin.to_owned(),
+                status: status.as_u16(),
+            });
+        }
+        let content_type = text_of(&response, CONTENT_TYPE);
+        let bytes = self.read(origin, response, limit_bytes, deadline).await?;
+        Ok(AudioBody {
+            bytes,
+            content_type,
+        })
+    }
+
     /// Reads a body that is neither too large nor too slow.
     async fn read(
         &self,
@@ -296,6 +375,15 @@ fn build(client: impl Fn() -> ClientBuilder) -> Result<Client, EgressError> {
     })
 }
 
+/// The headers that ask for a file only if it has changed.
+fn conditions(known: Option<&Version>) -> impl Iterator<Item = (HeaderName, &str)> {
+    let etag = known.and_then(|known| known.etag.as_deref());
+    let modified = known.and_then(|known| known.last_modified.as_deref());
+    let etag = etag.map(|etag| (IF_NONE_MATCH, etag));
+    etag.into_iter()
+        .chain(modified.map(|modified| (IF_MODIFIED_SINCE, modified)))
+}
+
 /// Where an answer sends us instead.
 fn redirection(response: &reqwest::Response) -> Option<String> {
     match response.status().as_u16() {
@@ -304,7 +392,7 @@ fn redirection(response: &reqwest::Response) -> Option<String> {
     }
 }
 
-fn text_of(response: &reqwest::Response, header: reqwest::header::HeaderName) -> Option<String> {
+fn text_of(response: &reqwest::Response, header: HeaderName) -> Option<String> {
     let value = response.headers().get(header)?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }

@@ -334,7 +334,7 @@ async fn an_audio_file_is_fetched_whole() {
         Answer::Text(head.to_owned())
     });
     let server = server.await;
-    let body = local().get_audio(&server.url("/wait.wav")).await.unwrap();
+    let body = get(&server.url("/wait.wav")).await.unwrap();
     assert_eq!(body.bytes, b"RIFF!");
     assert_eq!(body.content_type.as_deref(), Some("audio/wav"));
     let request = server.request().await;
@@ -390,11 +390,8 @@ async fn three_redirects_are_followed_and_no_more() {
         }
     })
     .await;
-    assert_eq!(
-        local().get_audio(&server.url("/3")).await.unwrap().bytes,
-        b"x"
-    );
-    let refused = local().get_audio(&server.url("/4")).await;
+    assert_eq!(get(&server.url("/3")).await.unwrap().bytes, b"x");
+    let refused = get(&server.url("/4")).await;
     assert!(
         matches!(refused, Err(EgressError::TooManyRedirects { .. })),
         "{refused:?}"
@@ -408,7 +405,7 @@ async fn a_redirect_to_a_private_place_is_not_followed() {
         Answer::Text(head.to_owned())
     })
     .await;
-    let refused = local().get_audio(&server.url("/")).await.unwrap_err();
+    let refused = get(&server.url("/")).await.unwrap_err();
     assert!(refused.is_refused_by_policy(), "{refused}");
 }
 
@@ -432,7 +429,7 @@ async fn answers_that_are_no_file_are_refused() {
         })
     })
     .await;
-    let fetch = async |path: &str| local().get_audio(&server.url(path)).await.unwrap_err();
+    let fetch = async |path: &str| get(&server.url(path)).await.unwrap_err();
     assert!(matches!(
         fetch("/404").await,
         EgressError::Status { status: 404, .. }
@@ -474,7 +471,7 @@ async fn an_endless_reply_ends_at_its_limit() {
 #[tokio::test]
 async fn a_trickling_body_is_given_up() {
     let server = Server::start(|_| Answer::Trickle).await;
-    let refused = local().get_audio(&server.url("/")).await;
+    let refused = get(&server.url("/")).await;
     assert!(
         matches!(refused, Err(EgressError::TooSlow { .. })),
         "{refused:?}"
@@ -491,7 +488,7 @@ async fn an_application_that_never_answers_has_heard_the_request() {
         "{refused:?}"
     );
     assert!(server.request().await.ends_with("{}"));
-    let refused = local().get_audio(&url).await;
+    let refused = get(&url).await;
     assert!(
         matches!(refused, Err(EgressError::Unanswered { .. })),
         "{refused:?}"
@@ -515,7 +512,107 @@ async fn a_closed_port_is_unreachable() {
     );
 }
 
+#[tokio::test]
+async fn a_file_is_not_sent_again_while_it_is_the_same() {
+    let server = Server::start(|_| {
+        let head = "HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=60\r\n\r\n";
+        Answer::Text(head.to_owned())
+    })
+    .await;
+    let url = server.url("/a.wav");
+    let version = |url: &str| Version {
+        url: url.to_owned(),
+        etag: Some("\"1\"".to_owned()),
+        last_modified: Some("Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
+    };
+    let known = version(&url);
+    let answer = local().get_audio(&url, Some(&known), 10).await.unwrap();
+    let Fetched::Unchanged(keeping) = answer else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(keeping.fresh_for, Some(60 * SECOND));
+    assert_eq!(keeping.version, Some(known));
+    let request = server.request().await.to_lowercase();
+    assert!(request.contains("if-none-match: \"1\"\r\n"), "{request}");
+    assert!(
+        request.contains("if-modified-since: sun, 06 nov 1994 08:49:37 gmt\r\n"),
+        "{request}"
+    );
+
+    // Another place does not know that version, and has nothing to leave unchanged.
+    let elsewhere = version("http://elsewhere.example/a.wav");
+    let refused = local().get_audio(&url, Some(&elsewhere), 10).await;
+    assert!(
+        matches!(refused, Err(EgressError::Status { status: 304, .. })),
+        "{refused:?}"
+    );
+    let request = server.request().await.to_lowercase();
+    assert!(!request.contains("if-none-match"), "{request}");
+}
+
+#[tokio::test]
+async fn a_file_behind_a_redirect_is_kept_as_long_as_the_redirect() {
+    let server = Server::start(|path| {
+        let head = match path {
+            "/moved" => "301 Moved Permanently\r\nLocation: /file\r\nContent-Length: 0\r\n\r\n",
+            "/today" => "302 Found\r\nLocation: /file\r\nContent-Length: 0\r\n\r\n",
+            "/once" => {
+                "302 Found\r\nLocation: /file\r\nCache-Control: no-store\r\nContent-Length: 0\r\n\r\n"
+            }
+            _ => "200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 1\r\n\r\nx",
+        };
+        Answer::Text(format!("HTTP/1.1 {head}"))
+    })
+    .await;
+    for (path, fresh_for) in [
+        ("/file", Some(60 * SECOND)),
+        ("/moved", Some(60 * SECOND)),
+        ("/today", Some(5 * SECOND)),
+        ("/once", None),
+    ] {
+        let answer = local().get_audio(&server.url(path), None, 10).await;
+        let Ok(Fetched::File(_, keeping)) = answer else {
+            panic!("{path}: {answer:?}");
+        };
+        assert_eq!(keeping.fresh_for, fresh_for, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_operators_engine_is_asked_wherever_it_is() {
+    let server = Server::start(|path| {
+        Answer::Text(match path {
+            "/say" => "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nRIFF!".to_owned(),
+            _ => "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        })
+    })
+    .await;
+    let egress = Egress::new(strict()).unwrap();
+    let ask = async |path| {
+        let url = server.url(path).parse().unwrap();
+        egress.post_for_audio(&url, b"{}".to_vec(), SECOND).await
+    };
+    assert_eq!(ask("/say").await.unwrap().bytes, b"RIFF!");
+    assert!(server.request().await.starts_with("POST /say HTTP/1.1\r\n"));
+    let refused = ask("/broken").await;
+    assert!(
+        matches!(refused, Err(EgressError::Status { status: 500, .. })),
+        "{refused:?}"
+    );
+    // It is open for nobody else.
+    let stranger = egress.get_audio(&server.url("/say"), None, 10).await;
+    assert!(stranger.unwrap_err().is_refused_by_policy());
+}
+
 const SECOND: Duration = Duration::from_secs(1);
+
+/// Fetches a file that is not known yet, of 32 MiB at most.
+async fn get(url: &str) -> Result<AudioBody, EgressError> {
+    match local().get_audio(url, None, 32 << 20).await? {
+        Fetched::File(body, _) => Ok(body),
+        Fetched::Unchanged(_) => panic!("nothing was known of {url}"),
+    }
+}
 
 /// A client that may reach this machine and has little patience.
 fn local() -> Egress {

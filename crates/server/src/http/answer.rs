@@ -21,6 +21,13 @@ pub(super) type Answer = Result<Response, Failure>;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failure(ApiError);
 
+impl Failure {
+    /// Why the request is refused.
+    pub(super) fn into_error(self) -> ApiError {
+        self.0
+    }
+}
+
 /// A resource or a page of them.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     let body = serde_json::to_vec(value).map_err(|error| {

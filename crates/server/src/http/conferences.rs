@@ -27,7 +27,9 @@ pub(super) async fn create(
     };
     match shared.api.control.request(input).await? {
         Reply::Conference(record) => json(StatusCode::OK, &ConferenceResource::from(&record)),
-        Reply::Done | Reply::Participant(_) => Err(ApiError::Internal.into()),
+        Reply::Done | Reply::Participant(_) | Reply::ParticipantNow(_) => {
+            Err(ApiError::Internal.into())
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The FreeClimb API over HTTP: who may ask, what they ask for and what they get back.
+//! The APIs over HTTP: who may ask, what they ask for and what they get back.
 //!
 //! Reading is from the store, changing a conference, a participant or a call is the control
 //! plane's; how the API spells all of it is `tutti-freeclimb`'s.
@@ -18,6 +18,7 @@ mod range;
 mod recordings;
 mod request;
 mod request_id;
+mod v1;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub fn router(api: Api) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .nest("/apiserver", apiserver())
+        .nest("/api/v1", v1::router())
         .fallback(no_such_path)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES))

@@ -73,7 +73,9 @@ pub(super) async fn update(
     };
     match shared.api.control.request(input).await? {
         Reply::Participant(record) => json(StatusCode::OK, &ParticipantResource::from(&record)),
-        Reply::Done | Reply::Conference(_) => Err(ApiError::Internal.into()),
+        Reply::Done | Reply::Conference(_) | Reply::ParticipantNow(_) => {
+            Err(ApiError::Internal.into())
+        }
     }
 }
 
@@ -93,7 +95,7 @@ pub(super) async fn remove(
 }
 
 /// The conference and the call in the path.
-fn place(names: &Names) -> Result<(ConferenceId, CallId), ApiError> {
+pub(super) fn place(names: &Names) -> Result<(ConferenceId, CallId), ApiError> {
     let conference = names.id("conference").ok_or(ApiError::NoSuchParticipant)?;
     let call = names.id("call").ok_or(ApiError::NoSuchParticipant)?;
     Ok((conference, call))

@@ -61,6 +61,28 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryString {
     }
 }
 
+/// The body as it came.
+pub(super) struct RawBody(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<RawBody, Failure> {
+        let arriving = Bytes::from_request(request, state);
+        let arrived = tokio::time::timeout(BODY_PATIENCE, arriving).await;
+        match arrived {
+            Ok(Ok(body)) => Ok(RawBody(body)),
+            Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(ApiError::BodyTooLong {
+                    limit_bytes: BODY_BYTES,
+                }
+                .into())
+            }
+            Ok(Err(_)) | Err(_) => Err(ApiError::BodyIncomplete.into()),
+        }
+    }
+}
+
 /// The body: a JSON object, whatever its Content-Type says.
 pub(super) struct Members(pub(super) Attributes);
 
@@ -68,18 +90,7 @@ impl<S: Send + Sync> FromRequest<S> for Members {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Members, Failure> {
-        let arriving = Bytes::from_request(request, state);
-        let arrived = tokio::time::timeout(BODY_PATIENCE, arriving).await;
-        let body = match arrived {
-            Ok(Ok(body)) => body,
-            Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                return Err(ApiError::BodyTooLong {
-                    limit_bytes: BODY_BYTES,
-                }
-                .into());
-            }
-            Ok(Err(_)) | Err(_) => return Err(ApiError::BodyIncomplete.into()),
-        };
+        let RawBody(body) = RawBody::from_request(request, state).await?;
         Ok(Members(members(&body)?))
     }
 }

@@ -1,12 +1,18 @@
 //! Where the media plane meets the machine: threads, sockets, files and fetched sound.
 
+mod counters;
 mod director;
+mod governor;
+mod pace;
+mod ports;
 mod sound;
 mod tap;
 mod thread;
+mod trunk;
 mod udp;
+mod watch;
 
-pub use director::{Director, MediaSettings};
+pub use counters::{LATENESS_BOUNDS, ThreadCounters};
+pub use director::{Director, MediaCounters, MediaSettings};
+pub use ports::PortPool;
 pub use sound::{Purpose, Sounds};
-pub use thread::ThreadCounters;
-pub use udp::PortPool;

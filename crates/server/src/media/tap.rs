@@ -9,12 +9,19 @@ use tutti_recording::{CHUNK_SAMPLES, Chunk};
 /// file becomes silence, so that the rest stays aligned.
 pub struct RecordingTap {
     ring: rtrb::Producer<Chunk>,
+    /// What the clock of the frames is behind the recording's.
+    behind: u64,
 }
 
 impl RecordingTap {
     /// Feeds this ring.
     pub fn new(ring: rtrb::Producer<Chunk>) -> RecordingTap {
-        RecordingTap { ring }
+        RecordingTap { ring, behind: 0 }
+    }
+
+    /// Feeds it with frames whose clock is so many samples behind the recording's.
+    pub fn behind(self, behind: u64) -> RecordingTap {
+        RecordingTap { behind, ..self }
     }
 }
 
@@ -24,6 +31,14 @@ impl Tap for RecordingTap {
         for (sample, &sound) in samples.iter_mut().zip(frame) {
             *sample = (sound.clamp(-1.0, 1.0) * 32_767.0).round_ties_even() as i16;
         }
+        let position = position + self.behind;
         let _ = self.ring.push(Chunk { position, samples });
     }
+}
+
+/// A recording of nothing: it sets a part's clock, and is taken out again.
+pub(super) struct NoTap;
+
+impl Tap for NoTap {
+    fn push(&mut self, _position: u64, _frame: &Frame) {}
 }

@@ -1,75 +1,71 @@
 //! A media thread: an engine, its tick and the rings that connect it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
 use rtrb::{Consumer, Producer, RingBuffer};
-use tutti_media::{Engine, EngineCommand, EngineEvent};
+use tutti_media::{Engine, EngineCommand, EngineEvent, prepare_denoising};
 
+use super::counters::ThreadCounters;
+use super::pace::{Pace, TICK};
 use super::udp::UdpLeg;
+use super::watch::Watch;
 use crate::clock::Clock;
-
-/// The length of a tick.
-const TICK: Duration = Duration::from_millis(20);
-
-/// A tick that begins this much after its deadline is counted as late.
-const LATE: Duration = Duration::from_millis(5);
-
-/// Ticks that are made up for after a pause of the machine; a longer pause is skipped, since a
-/// burst that long would only be thrown away by the phones' jitter buffers.
-const CATCH_UP: u32 = 10;
 
 /// Commands that may wait for a tick; more wait with their sender.
 const COMMANDS: usize = 4_096;
 
-/// Commands that one tick carries out, so that a crowd cannot make it late.
-const COMMANDS_PER_TICK: usize = 64;
+/// Commands that one moment carries out, so that a crowd cannot make it late.
+const COMMANDS_PER_MOMENT: usize = 64;
 
 /// Events that may wait for the director, who looks every few milliseconds.
 const EVENTS: usize = 65_536;
 
-/// What a media thread did, for metrics.
-#[derive(Debug, Default)]
-pub struct ThreadCounters {
-    pub ticks: AtomicU64,
-    pub late_ticks: AtomicU64,
-    pub skipped_ticks: AtomicU64,
-    /// Events that found no room; none ever should.
-    pub lost_events: AtomicU64,
-    /// Time spent in ticks, in nanoseconds.
-    pub busy_nanos: AtomicU64,
+/// How a media thread is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ThreadSettings {
+    pub(super) clock: Clock,
+    /// Where the grid of ticks begins; the same for all threads of a bridge.
+    pub(super) epoch: Duration,
+    pub(super) legs: u16,
+    pub(super) conferences: u16,
+    /// Noise is taken out of voices on this thread.
+    pub(super) denoises: bool,
 }
 
 /// The director's ends of a media thread.
 pub(super) struct ThreadHandle {
-    pub(super) commands: Producer<EngineCommand<UdpLeg>>,
+    commands: Producer<EngineCommand<UdpLeg>>,
     pub(super) events: Consumer<EngineEvent<UdpLeg>>,
     pub(super) counters: Arc<ThreadCounters>,
+    pub(super) watch: Arc<Watch>,
     stop: Arc<AtomicBool>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    sleeper: Thread,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl ThreadHandle {
-    /// Starts a thread with room for this many legs and conferences.
-    pub(super) fn spawn(
-        index: usize,
-        clock: Clock,
-        legs: u16,
-        conferences: u16,
-    ) -> std::io::Result<ThreadHandle> {
+    /// Starts a thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread, or no file descriptor for its watch.
+    pub(super) fn spawn(index: usize, settings: ThreadSettings) -> std::io::Result<ThreadHandle> {
         let (commands, command_ends) = RingBuffer::new(COMMANDS);
         let (event_ends, events) = RingBuffer::new(EVENTS);
         let counters = Arc::new(ThreadCounters::default());
+        let watch = Arc::new(Watch::new(settings.legs)?);
         let stop = Arc::new(AtomicBool::new(false));
         let media_thread = MediaThread {
-            clock,
-            engine: Engine::new(legs, conferences),
+            settings,
+            engine: Engine::new(settings.legs, settings.conferences),
             commands: command_ends,
             events: event_ends,
             counters: Arc::clone(&counters),
+            watch: Arc::clone(&watch),
             stop: Arc::clone(&stop),
         };
         let thread = std::thread::Builder::new()
@@ -79,15 +75,33 @@ impl ThreadHandle {
             commands,
             events,
             counters,
+            watch,
             stop,
+            sleeper: thread.thread().clone(),
             thread: Some(thread),
         })
+    }
+
+    /// Hands a command over, and gives it back when no more may wait.
+    pub(super) fn send(
+        &mut self,
+        command: EngineCommand<UdpLeg>,
+    ) -> Result<(), EngineCommand<UdpLeg>> {
+        let sent = self.commands.push(command);
+        self.wake();
+        sent.map_err(|rtrb::PushError::Full(command)| command)
+    }
+
+    /// Wakes the thread; that costs a system call only when it rests.
+    pub(super) fn wake(&self) {
+        self.sleeper.unpark();
     }
 }
 
 impl Drop for ThreadHandle {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        self.wake();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -95,64 +109,109 @@ impl Drop for ThreadHandle {
 }
 
 struct MediaThread {
-    clock: Clock,
+    settings: ThreadSettings,
     engine: Engine<UdpLeg>,
     commands: Consumer<EngineCommand<UdpLeg>>,
     events: Producer<EngineEvent<UdpLeg>>,
     counters: Arc<ThreadCounters>,
+    watch: Arc<Watch>,
     stop: Arc<AtomicBool>,
 }
 
 impl MediaThread {
     fn run(mut self) {
-        let mut deadline = monotonic_now();
+        if self.settings.denoises {
+            prepare_denoising();
+        }
+        let mut pace = Pace::new(self.settings.epoch);
+        let mut load = Load::default();
         while !self.stop.load(Ordering::Relaxed) {
-            deadline += TICK;
-            sleep_until(deadline);
-            let lateness = monotonic_now().saturating_sub(deadline);
-            if lateness > LATE {
-                self.counters.late_ticks.fetch_add(1, Ordering::Relaxed);
+            if self.engine.is_idle() {
+                self.rest();
+                pace.resume(monotonic_now());
+                continue;
             }
-            if lateness > TICK * CATCH_UP {
-                let skipped = lateness.as_millis() / TICK.as_millis();
-                deadline += TICK * u32::try_from(skipped).unwrap_or(u32::MAX);
+            pace.pass_over(|phase| self.engine.is_phase_idle(phase));
+            sleep_until(pace.next_start());
+            let began = monotonic_now();
+            let moment = pace.begin(began);
+            if moment.skipped > 0 {
+                let skipped = u64::from(moment.skipped);
                 self.counters
                     .skipped_ticks
-                    .fetch_add(skipped as u64, Ordering::Relaxed);
+                    .fetch_add(skipped, Ordering::Relaxed);
+                self.engine.skip(moment.skipped);
             }
-            self.tick();
-            let busy = monotonic_now().saturating_sub(deadline + lateness);
-            self.counters
-                .busy_nanos
-                .fetch_add(busy.as_nanos() as u64, Ordering::Relaxed);
-            self.counters.ticks.fetch_add(1, Ordering::Relaxed);
+            self.watch.look();
+            self.carry_out_commands();
+            self.tick(moment.phase);
+            let busy = monotonic_now().saturating_sub(began);
+            self.counters.served(moment.lateness, busy);
+            load.add(moment.tick, busy, &self.counters);
         }
     }
 
-    fn tick(&mut self) {
-        let MediaThread {
-            clock,
-            engine,
-            commands,
-            events,
-            counters,
-            ..
-        } = self;
-        let mut emit = |event| {
-            if events.push(event).is_err() {
-                counters.lost_events.fetch_add(1, Ordering::Relaxed);
-            }
-        };
-        let now = clock.now();
-        for _ in 0..COMMANDS_PER_TICK {
-            let Ok(command) = commands.pop() else { break };
-            engine.handle(now, command, &mut emit);
+    /// Carries out commands, and sleeps until there are more if they leave nothing to do.
+    ///
+    /// Whoever sends a command wakes this thread afterwards. A wake-up that comes between the look
+    /// at the ring and the sleep ends that sleep at once, so none is lost.
+    fn rest(&mut self) {
+        self.carry_out_commands();
+        if self.engine.is_idle() && self.commands.is_empty() {
+            self.counters.rests.fetch_add(1, Ordering::Relaxed);
+            std::thread::park();
         }
-        engine.tick(now, &mut emit);
+    }
+
+    fn carry_out_commands(&mut self) {
+        let now = self.settings.clock.now();
+        let (events, counters) = (&mut self.events, &*self.counters);
+        let mut emit = |event| push(events, counters, event);
+        for _ in 0..COMMANDS_PER_MOMENT {
+            let Ok(command) = self.commands.pop() else {
+                return;
+            };
+            self.engine.handle(now, command, &mut emit);
+        }
+    }
+
+    fn tick(&mut self, phase: u8) {
+        let now = self.settings.clock.now();
+        let (events, counters) = (&mut self.events, &*self.counters);
+        let mut emit = |event| push(events, counters, event);
+        self.engine.tick_phase(now, phase, &mut emit);
     }
 }
 
-fn monotonic_now() -> Duration {
+fn push(
+    events: &mut Producer<EngineEvent<UdpLeg>>,
+    counters: &ThreadCounters,
+    event: EngineEvent<UdpLeg>,
+) {
+    if events.push(event).is_err() {
+        counters.lost_events.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Adds up the work of all moments of one tick.
+#[derive(Debug, Default)]
+struct Load {
+    tick: u64,
+    busy: Duration,
+}
+
+impl Load {
+    fn add(&mut self, tick: u64, busy: Duration, counters: &ThreadCounters) {
+        if tick != self.tick {
+            counters.loaded(std::mem::take(&mut self.busy), TICK);
+            self.tick = tick;
+        }
+        self.busy += busy;
+    }
+}
+
+/// The monotonic clock, on which ticks are paced.
+pub(super) fn monotonic_now() -> Duration {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap_or(TimeSpec::new(0, 0));
     Duration::from(now)
 }

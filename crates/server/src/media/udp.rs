@@ -1,19 +1,32 @@
 //! A leg's two UDP sockets.
 
 use std::io::IoSliceMut;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::cmsg_space;
+use nix::libc;
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, SockaddrLike, SockaddrStorage, recvmsg, setsockopt, sockopt,
+    ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrStorage, connect, recvmsg, setsockopt,
+    sockopt,
 };
 use nix::sys::time::TimeSpec;
 use tutti_media::{Channel, Datagram, Transport};
+use tutti_model::Timestamp;
 
+use super::watch::{Watch, WatchPlace, Wire};
 use crate::clock::Clock;
-use crate::config::PortRange;
+
+/// After so many ticks without a datagram a socket is not read until one is reported.
+const TICKS_AWAKE: u8 = 4;
+
+/// After so many ticks with one datagram each, one is expected in the next.
+const TICKS_STEADY: u8 = 8;
+
+/// How exactly the kernel's time stamps and our clock can be compared.
+const STAMP_ERROR: Duration = Duration::from_micros(50);
 
 /// RTP and RTCP of one leg, on neighbouring ports (RFC 3550 §11).
 pub struct UdpLeg {
@@ -22,40 +35,147 @@ pub struct UdpLeg {
     clock: Clock,
     /// Room for the kernel's time stamp.
     control: Vec<u8>,
-    /// RTCP is rare: its socket is looked at in every eighth call of an empty RTP socket.
-    looks: u8,
+    /// Where this leg's sockets are watched while it is on a thread.
+    place: Option<WatchPlace>,
+    /// The RTP socket is not read until it is reported.
+    rests: bool,
+    /// How many datagrams of RTP were read in this tick.
+    read: u8,
+    /// Ticks in a row in which nothing was read, and in which one datagram was.
+    quiet_ticks: u8,
+    steady_ticks: u8,
+    /// The datagram of this tick is there, so that looking for another would be in vain.
+    has_all: bool,
+    /// When the last tick read.
+    looked: Timestamp,
+    /// The only peer that the kernel still lets through, where RTP goes, too.
+    settled: Option<SocketAddr>,
 }
 
 impl Transport for UdpLeg {
     fn receive(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
-        if let Some(datagram) = self.receive_rtp(buffer) {
+        if self.reads_rtp()
+            && let Some(datagram) = self.receive_rtp(buffer)
+        {
+            self.note_read(datagram.arrived);
             return Some(datagram);
         }
-        self.looks = self.looks.wrapping_add(1);
-        if !self.looks.is_multiple_of(8) {
-            return None;
+        if let Some(datagram) = self.receive_rtcp(buffer) {
+            return Some(datagram);
         }
-        let (len, from) = self.rtcp.recv_from(buffer).ok()?;
-        Some(Datagram {
-            channel: Channel::Rtcp,
-            len,
-            from,
-            arrived: self.clock.now(),
-        })
+        self.end_of_tick();
+        None
     }
 
     fn send(&mut self, channel: Channel, to: SocketAddr, datagram: &[u8]) {
-        let socket = match channel {
-            Channel::Rtp => &self.rtp,
-            Channel::Rtcp => &self.rtcp,
-        };
         // A full socket buffer or an unreachable peer loses a datagram, as networks do; the peer's
         // silence is noticed elsewhere.
-        let _ = socket.send_to(datagram, to);
+        let _ = match channel {
+            // The kernel knows the way of a connected socket, and need not look for it.
+            Channel::Rtp if self.settled == Some(to) => self.rtp.send(datagram),
+            Channel::Rtp => self.rtp.send_to(datagram, to),
+            Channel::Rtcp => self.rtcp.send_to(datagram, to),
+        };
+    }
+
+    fn settle(&mut self, peer: Option<SocketAddr>) {
+        if peer == self.settled {
+            return;
+        }
+        self.settled = peer.filter(|peer| self.rtp.connect(peer).is_ok());
+        if self.settled.is_none() {
+            // Also when a new peer cannot be had: the old one must not be the only one any more.
+            let _ = connect(self.rtp.as_raw_fd(), &nobody());
+        }
     }
 }
 
 impl UdpLeg {
+    /// A leg with these two sockets.
+    ///
+    /// # Errors
+    /// When the kernel does not stamp what arrives, or insists on blocking.
+    pub(super) fn new(rtp: UdpSocket, rtcp: UdpSocket, clock: Clock) -> std::io::Result<UdpLeg> {
+        rtp.set_nonblocking(true)?;
+        rtcp.set_nonblocking(true)?;
+        setsockopt(&rtp, sockopt::ReceiveTimestampns, &true)?;
+        Ok(UdpLeg {
+            rtp,
+            rtcp,
+            clock,
+            control: cmsg_space!(TimeSpec),
+            place: None,
+            rests: false,
+            read: 0,
+            quiet_ticks: 0,
+            steady_ticks: 0,
+            has_all: false,
+            looked: clock.now(),
+            settled: None,
+        })
+    }
+
+    /// Has its sockets watched by a thread while they are quiet.
+    pub(super) fn enter(&mut self, watch: &Arc<Watch>, place: u16) {
+        self.leave();
+        // A leg that cannot be watched is read in every tick.
+        self.place = WatchPlace::new(watch, place, &self.rtp, &self.rtcp).ok();
+    }
+
+    /// Takes its sockets from the thread that watched them.
+    pub(super) fn leave(&mut self) {
+        if let Some(place) = self.place.take() {
+            place.leave(&self.rtp, &self.rtcp);
+        }
+        self.rests = false;
+        self.quiet_ticks = 0;
+        self.steady_ticks = 0;
+    }
+
+    fn reads_rtp(&mut self) -> bool {
+        if self.rests
+            && let Some(place) = &self.place
+            && place.take_report(Wire::Rtp)
+        {
+            self.rests = false;
+        }
+        !self.rests && !self.has_all
+    }
+
+    /// Notes a datagram of RTP, and whether another one need be looked for in this tick.
+    ///
+    /// A phone that has sent one datagram for each tick will have sent one for this tick. Should a
+    /// second one wait, it is meant for the next tick, is read there, and gives itself away by its
+    /// age; then all is read again.
+    fn note_read(&mut self, arrived: Timestamp) {
+        self.read = self.read.saturating_add(1);
+        if self.steady_ticks >= TICKS_STEADY {
+            let looked = std::mem::replace(&mut self.looked, self.clock.now());
+            self.has_all = self.read == 1 && arrived > looked + STAMP_ERROR;
+        }
+    }
+
+    fn end_of_tick(&mut self) {
+        self.has_all = false;
+        let read = std::mem::take(&mut self.read);
+        self.steady_ticks = if read == 1 {
+            self.steady_ticks.saturating_add(1)
+        } else {
+            0
+        };
+        self.quiet_ticks = if read > 0 {
+            0
+        } else {
+            self.quiet_ticks.saturating_add(1)
+        };
+        if !self.rests
+            && self.quiet_ticks >= TICKS_AWAKE
+            && let Some(place) = &self.place
+        {
+            self.rests = place.rest(Wire::Rtp, &self.rtp);
+        }
+    }
+
     fn receive_rtp(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
         let mut parts = [IoSliceMut::new(buffer)];
         let flags = MsgFlags::MSG_DONTWAIT;
@@ -78,67 +198,36 @@ impl UdpLeg {
             arrived,
         })
     }
-}
 
-/// The ports that legs may have, given out in turn.
-pub struct PortPool {
-    ip: IpAddr,
-    range: PortRange,
-    next: u16,
-    clock: Clock,
-}
-
-impl PortPool {
-    /// Gives out ports of one address.
-    pub fn new(ip: IpAddr, range: PortRange, clock: Clock) -> PortPool {
-        PortPool {
-            ip,
-            range,
-            next: range.first.next_multiple_of(2),
-            clock,
+    fn receive_rtcp(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
+        if let Some(place) = &self.place
+            && !place.take_report(Wire::Rtcp)
+        {
+            return None;
         }
-    }
-
-    /// Binds the next free pair of ports; the even one is for RTP.
-    ///
-    /// # Errors
-    /// When no pair is free.
-    pub fn bind(&mut self) -> Result<(UdpLeg, u16), NoFreePort> {
-        let first = self.range.first.next_multiple_of(2);
-        let pairs = (u32::from(self.range.last) + 1).saturating_sub(u32::from(first)) / 2;
-        for _ in 0..pairs {
-            let port = self.next;
-            let wraps = u32::from(port) + 3 > u32::from(self.range.last);
-            self.next = if wraps { first } else { port + 2 };
-            if let Ok(leg) = self.bind_pair(port) {
-                return Ok((leg, port));
-            }
+        let received = self.rtcp.recv_from(buffer);
+        if let Some(place) = &self.place {
+            // What is left is reported once more.
+            place.rest(Wire::Rtcp, &self.rtcp);
         }
-        Err(NoFreePort { range: self.range })
-    }
-
-    fn bind_pair(&self, port: u16) -> std::io::Result<UdpLeg> {
-        let rtp = UdpSocket::bind((self.ip, port))?;
-        let rtcp = UdpSocket::bind((self.ip, port + 1))?;
-        rtp.set_nonblocking(true)?;
-        rtcp.set_nonblocking(true)?;
-        setsockopt(&rtp, sockopt::ReceiveTimestampns, &true)?;
-        let control = cmsg_space!(TimeSpec);
-        Ok(UdpLeg {
-            rtp,
-            rtcp,
-            clock: self.clock,
-            control,
-            looks: 0,
+        let (len, from) = received.ok()?;
+        Some(Datagram {
+            channel: Channel::Rtcp,
+            len,
+            from,
+            arrived: self.clock.now(),
         })
     }
 }
 
-/// Every port is in use.
-#[derive(Debug, thiserror::Error)]
-#[error("no pair of ports in media.ports = {range} is free")]
-pub struct NoFreePort {
-    range: PortRange,
+/// The address that takes a socket back from its peer, of either family (connect(2): `AF_UNSPEC`).
+fn nobody() -> SockaddrIn {
+    SockaddrIn::from(libc::sockaddr_in {
+        sin_family: libc::AF_UNSPEC as libc::sa_family_t,
+        sin_port: 0,
+        sin_addr: libc::in_addr { s_addr: 0 },
+        sin_zero: [0; 8],
+    })
 }
 
 fn socket_address(storage: &SockaddrStorage) -> Option<SocketAddr> {
@@ -146,7 +235,6 @@ fn socket_address(storage: &SockaddrStorage) -> Option<SocketAddr> {
         return Some(SocketAddr::from((v4.ip(), v4.port())));
     }
     let v6 = storage.as_sockaddr_in6()?;
-    debug_assert!(storage.family().is_some());
     Some(SocketAddr::from((v6.ip(), v6.port())))
 }
 
@@ -154,4 +242,164 @@ fn duration(stamp: TimeSpec) -> Duration {
     let seconds = u64::try_from(stamp.tv_sec()).unwrap_or(0);
     let nanos = u32::try_from(stamp.tv_nsec()).unwrap_or(0).min(999_999_999);
     Duration::new(seconds, nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quiet_leg_wakes_for_what_arrives_and_loses_nothing() {
+        let watch = Arc::new(Watch::new(1).unwrap());
+        let (mut leg, to) = leg("127.0.0.1");
+        leg.enter(&watch, 0);
+        let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for sent in 0..3 {
+            for _ in 0..2 * TICKS_AWAKE {
+                watch.look();
+                assert_eq!(received(&mut leg), Vec::<u8>::new());
+            }
+            assert!(leg.rests);
+            for number in 0..3 {
+                phone.send_to(&[10 * sent + number], to).unwrap();
+            }
+            watch.look();
+            assert_eq!(
+                received(&mut leg),
+                [10 * sent, 10 * sent + 1, 10 * sent + 2]
+            );
+            assert!(!leg.rests);
+        }
+    }
+
+    #[test]
+    fn a_steady_leg_reads_what_comes_too_early_in_the_next_tick_and_all_from_then_on() {
+        let (mut leg, to) = leg("127.0.0.1");
+        let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for number in 0..3 * TICKS_STEADY {
+            pass_time();
+            phone.send_to(&[number], to).unwrap();
+            assert_eq!(received(&mut leg), [number]);
+        }
+        pass_time();
+        phone.send_to(&[100], to).unwrap();
+        phone.send_to(&[101], to).unwrap();
+        assert_eq!(received(&mut leg), [100]);
+        pass_time();
+        phone.send_to(&[102], to).unwrap();
+        assert_eq!(received(&mut leg), [101, 102]);
+        phone.send_to(&[103], to).unwrap();
+        phone.send_to(&[104], to).unwrap();
+        assert_eq!(received(&mut leg), [103, 104]);
+    }
+
+    #[test]
+    fn a_leg_that_missed_a_datagram_reads_all_that_comes_after_it() {
+        let (mut leg, to) = leg("127.0.0.1");
+        let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for number in 0..3 * TICKS_STEADY {
+            pass_time();
+            phone.send_to(&[number], to).unwrap();
+            assert_eq!(received(&mut leg), [number]);
+        }
+        assert_eq!(received(&mut leg), Vec::<u8>::new());
+        pass_time();
+        phone.send_to(&[100], to).unwrap();
+        phone.send_to(&[101], to).unwrap();
+        assert_eq!(received(&mut leg), [100, 101]);
+    }
+
+    #[test]
+    fn a_leg_takes_what_waits_for_it_to_another_thread() {
+        let (here, there) = (Watch::new(1).unwrap(), Watch::new(8).unwrap());
+        let (here, there) = (Arc::new(here), Arc::new(there));
+        let (mut leg, to) = leg("127.0.0.1");
+        leg.enter(&here, 0);
+        while !leg.rests {
+            received(&mut leg);
+        }
+        let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
+        phone.send_to(&[1], to).unwrap();
+        leg.leave();
+        phone.send_to(&[2], to).unwrap();
+        leg.enter(&there, 7);
+        phone.send_to(&[3], to).unwrap();
+        there.look();
+        assert_eq!(received(&mut leg), [1, 2, 3]);
+    }
+
+    #[test]
+    fn rtcp_is_read_of_a_quiet_leg() {
+        let watch = Arc::new(Watch::new(1).unwrap());
+        let (mut leg, _) = leg("127.0.0.1");
+        leg.enter(&watch, 0);
+        let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = leg.rtcp.local_addr().unwrap();
+        for number in 0..3 {
+            while !leg.rests {
+                received(&mut leg);
+            }
+            phone.send_to(&[number], to).unwrap();
+            phone.send_to(&[number + 10], to).unwrap();
+            watch.look();
+            let mut read = received(&mut leg);
+            watch.look();
+            read.extend(received(&mut leg));
+            assert_eq!(read, [number, number + 10]);
+        }
+    }
+
+    #[test]
+    fn a_settled_leg_hears_its_peer_alone_until_it_is_unsettled() {
+        for ip in ["127.0.0.1", "::1"] {
+            if UdpSocket::bind((ip, 0)).is_err() {
+                println!("{ip} is not to be had here");
+                continue;
+            }
+            let (mut leg, to) = leg(ip);
+            let bind = || UdpSocket::bind((to.ip(), 0)).unwrap();
+            let (peer, stranger) = (bind(), bind());
+            let at = peer.local_addr().unwrap();
+            leg.settle(Some(at));
+            stranger.send_to(&[1], to).unwrap();
+            peer.send_to(&[2], to).unwrap();
+            assert_eq!(received(&mut leg), [2]);
+            leg.send(Channel::Rtp, at, &[3]);
+            let mut buffer = [0; 8];
+            let (_, from) = peer.recv_from(&mut buffer).unwrap();
+            assert_eq!((buffer[0], from), (3, to));
+
+            leg.settle(None);
+            stranger.send_to(&[4], to).unwrap();
+            peer.send_to(&[5], to).unwrap();
+            assert_eq!(received(&mut leg), [4, 5]);
+            leg.send(Channel::Rtp, stranger.local_addr().unwrap(), &[6]);
+            let (_, from) = stranger.recv_from(&mut buffer).unwrap();
+            assert_eq!((buffer[0], from), (6, to));
+        }
+    }
+
+    fn leg(ip: &str) -> (UdpLeg, SocketAddr) {
+        // A port that was asked for by number, as those of the pool are: a socket gives one that the
+        // kernel chose back when it is unsettled.
+        let bind = || {
+            let free = UdpSocket::bind((ip, 0)).unwrap().local_addr().unwrap();
+            UdpSocket::bind(free).ok()
+        };
+        let bind = || std::iter::repeat_with(bind).flatten().next().unwrap();
+        let leg = UdpLeg::new(bind(), bind(), Clock::start()).unwrap();
+        let at = leg.rtp.local_addr().unwrap();
+        (leg, at)
+    }
+
+    /// Lets more time pass than time stamps are wrong.
+    fn pass_time() {
+        std::thread::sleep(2 * STAMP_ERROR);
+    }
+
+    /// The first byte of all that a tick reads.
+    fn received(leg: &mut UdpLeg) -> Vec<u8> {
+        let mut buffer = [0; 64];
+        std::iter::from_fn(|| leg.receive(&mut buffer).map(|_| ()).map(|()| buffer[0])).collect()
+    }
 }

@@ -1,0 +1,412 @@
+//! Real threads and sockets on loopback. Tests wait until something is so; none asks how long it took.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tutti_media::{EncoderSettings, PHASES};
+use tutti_model::{Codec, Digit, Format, MediaDescription, MediaFlow, Privileges};
+use tutti_recording::DiskFloor;
+
+use super::*;
+use crate::config::PortRange;
+
+const BOTH: Privileges = Privileges {
+    talk: true,
+    listen: true,
+};
+
+#[test]
+fn threads_rest_until_the_first_leg_and_after_the_last() {
+    let mut stage = Stage::new(2, 100);
+    stage.until_all_rest();
+    assert!(stage.director.is_idle());
+
+    let (call, phone) = stage.call();
+    stage.packets(&phone, 5);
+    stage.director.close_leg(call);
+    stage.until("the leg is gone", |stage| stage.director.is_idle());
+    stage.until_all_rest();
+    let ticks = stage.ticks();
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(stage.ticks(), ticks, "a thread that rests does not tick");
+}
+
+#[test]
+fn a_conference_without_legs_wakes_nobody() {
+    let mut stage = Stage::new(1, 100);
+    let conference = stage.open();
+    stage.director.set_mixing(conference, true);
+    stage.until_all_rest();
+    assert_eq!(stage.ticks(), 0);
+    stage.director.close_conference(conference);
+    stage.until("the conference is gone", |stage| stage.director.is_idle());
+    assert_eq!(stage.ticks(), 0);
+}
+
+#[test]
+fn many_threads_are_woken_for_every_command() {
+    // Each command may come just as a thread lies down; a wake-up that is lost would end the test.
+    let mut stage = Stage::new(1, 100);
+    for _ in 0..300 {
+        let conference = stage.open();
+        stage.director.close_conference(conference);
+        stage.until("the conference is gone", |stage| stage.director.is_idle());
+    }
+}
+
+#[test]
+fn a_leg_that_moves_to_its_conference_goes_on_with_its_stream() {
+    let mut stage = Stage::new(2, 100);
+    let conference = stage.open();
+    stage.director.set_mixing(conference, true);
+    let home = stage.director.conferences[&conference].home();
+    // A call begins where the least is to be done, which is not where the conference is.
+    let (call, phone) = stage.call();
+    assert_eq!(stage.thread_of(call), Some(1 - home));
+    stage.packets(&phone, 3);
+    phone.send(0, 20);
+
+    stage.director.join(call, conference, BOTH);
+    stage.until("it has moved", |stage| stage.thread_of(call) == Some(home));
+    phone.send(20, 5);
+    let received = stage.packets(&phone, 40);
+    for two in received.windows(2) {
+        assert_eq!(two[0].ssrc, two[1].ssrc);
+        assert_eq!(two[0].sequence.wrapping_add(1), two[1].sequence);
+        assert_eq!(two[0].timestamp.wrapping_add(160), two[1].timestamp);
+    }
+}
+
+#[test]
+fn conferences_are_spread_over_threads_and_phases() {
+    let mut stage = Stage::new(2, 100);
+    let mut places = Vec::new();
+    for _ in 0..2 * PHASES {
+        let conference = stage.open();
+        places.push(stage.director.conferences[&conference].home_place());
+    }
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!(places.len(), 2 * usize::from(PHASES));
+
+    // A leg ticks with each of them, wherever it goes.
+    let (call, phone) = stage.call();
+    for conference in stage.open_conferences() {
+        stage.director.join(call, conference, BOTH);
+        let home = stage.director.conferences[&conference].home();
+        stage.until("it is there", |stage| stage.thread_of(call) == Some(home));
+        stage.packets(&phone, 5);
+    }
+}
+
+#[test]
+fn a_conference_grows_in_parts_and_shrinks_again() {
+    let mut stage = Stage::new(3, 2);
+    let conference = stage.open();
+    let calls: Vec<_> = (0..7).map(|_| stage.call()).collect();
+    for (call, _) in &calls {
+        stage.director.join(*call, conference, BOTH);
+    }
+    stage.until("everybody is seated", |stage| {
+        calls
+            .iter()
+            .all(|(call, _)| stage.thread_of(*call).is_some())
+    });
+    assert_eq!(stage.parts(conference), [3, 2, 2]);
+    stage.director.set_mixing(conference, true);
+    for (_, phone) in &calls {
+        stage.packets(phone, 5);
+    }
+
+    // A digit goes to all parts, and back to nobody.
+    let digit = Digit::from_char('5').unwrap();
+    stage.director.pass_digit(conference, calls[0].0, digit);
+
+    for (call, _) in &calls[2..6] {
+        stage.director.leave(*call);
+    }
+    assert_eq!(stage.parts(conference), [3]);
+    for (call, _) in &calls {
+        stage.director.close_leg(*call);
+    }
+    stage.until("all legs are gone", |stage| stage.director.is_idle());
+    assert_eq!(stage.parts(conference), [0], "home stays");
+    stage.director.close_conference(conference);
+    stage.until_all_rest();
+}
+
+#[test]
+fn who_leaves_one_conference_for_another_frees_its_part() {
+    let mut stage = Stage::new(2, 1);
+    let (from, to) = (stage.open(), stage.open());
+    let (first, _first) = stage.call();
+    let (second, phone) = stage.call();
+    stage.director.join(first, from, BOTH);
+    stage.director.join(second, from, BOTH);
+    assert_eq!(stage.parts(from), [1, 1]);
+    stage.director.join(second, to, BOTH);
+    stage.until("it has moved", |stage| stage.thread_of(second).is_some());
+    assert_eq!((stage.parts(from), stage.parts(to)), (vec![1], vec![1]));
+    stage.packets(&phone, 5);
+    // A conference that is opened anew does not count who was in the one before it.
+    stage.director.close_conference(to);
+    stage.director.open_conference(to);
+    stage.director.leave(second);
+    assert_eq!(stage.parts(to), [0]);
+}
+
+#[test]
+fn a_part_hears_music_and_mixes_from_its_first_tick() {
+    let mut stage = Stage::new(2, 1);
+    let conference = stage.open();
+    let tone: Vec<f32> = (0..48_000).map(|n| 0.3 * (n as f32 * 0.06).sin()).collect();
+    stage.director.play_music(conference, tone.into());
+    let calls = [stage.call(), stage.call()];
+    for (call, _) in &calls {
+        stage.director.join(*call, conference, BOTH);
+    }
+    assert_eq!(stage.parts(conference), [1, 1]);
+    for (_, phone) in &calls {
+        stage.until_sound(phone);
+    }
+}
+
+#[test]
+fn a_thread_that_has_too_much_to_do_takes_nobody() {
+    let mut stage = Stage::new(2, 100);
+    let conference = stage.open();
+    let hot = stage.director.conferences[&conference].home();
+    assert!(stage.director.has_room());
+    stage.overload(hot);
+    assert!(stage.director.has_room(), "the other thread takes them");
+    let (call, _phone) = stage.call();
+    assert_eq!(stage.thread_of(call), Some(1 - hot));
+    stage.director.join(call, conference, BOTH);
+    assert_eq!(
+        stage.parts(conference),
+        [0, 1],
+        "as a part of the conference"
+    );
+
+    stage.overload(1 - hot);
+    assert!(!stage.director.has_room());
+    let counters = stage.director.counters();
+    assert_eq!(counters.refused.load(Ordering::Relaxed), 1);
+    assert_eq!(counters.threads[hot].admits.load(Ordering::Relaxed), 0);
+    assert_eq!(counters.threads[hot].complexity.load(Ordering::Relaxed), 1);
+}
+
+/// A director, and what it needs.
+struct Stage {
+    director: Director,
+    conferences: u16,
+    calls: u8,
+    _recordings: TempDir,
+}
+
+/// The far end of a leg: PCMU over UDP.
+struct Phone {
+    socket: UdpSocket,
+    bridge: SocketAddr,
+}
+
+/// What of a packet tells whether a stream goes on.
+#[derive(Debug)]
+struct Received {
+    sequence: u16,
+    timestamp: u32,
+    ssrc: u32,
+    payload: Vec<u8>,
+}
+
+impl Stage {
+    fn new(threads: u16, part_legs: u16) -> Stage {
+        let recordings = tempfile::tempdir().unwrap();
+        let folder = recordings.path().to_owned();
+        let (recorder, _) = Recorder::start(folder, DiskFloor::default()).unwrap();
+        let clock = Clock::start();
+        let range = PortRange {
+            first: 30_000,
+            last: 39_999,
+        };
+        let ports = PortPool::new(Ipv4Addr::LOCALHOST.into(), range, clock);
+        let settings = MediaSettings {
+            threads,
+            legs: 64,
+            conferences: 64,
+            part_legs,
+            governor: true,
+            leg: LegSettings {
+                encoder: EncoderSettings {
+                    complexity: 5,
+                    bitrate_bps: 24_000,
+                },
+                ..LegSettings::default()
+            },
+        };
+        Stage {
+            director: Director::start(clock, settings, ports, recorder).unwrap(),
+            conferences: 0,
+            calls: 0,
+            _recordings: recordings,
+        }
+    }
+
+    fn open(&mut self) -> ConferenceId {
+        self.conferences += 1;
+        let mut bytes = [0; 20];
+        bytes[..2].copy_from_slice(&self.conferences.to_be_bytes());
+        let conference = ConferenceId::from_bytes(bytes);
+        self.director.open_conference(conference);
+        conference
+    }
+
+    fn open_conferences(&self) -> Vec<ConferenceId> {
+        self.director.conferences.keys().copied().collect()
+    }
+
+    /// An answered call.
+    fn call(&mut self) -> (CallId, Phone) {
+        self.calls += 1;
+        let call = CallId::from_bytes([self.calls; 20]);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let here = socket.local_addr().unwrap();
+        let offer = self.director.offer_leg().unwrap();
+        let bridge = SocketAddr::from((Ipv4Addr::LOCALHOST, offer.rtp_port));
+        let description = MediaDescription {
+            format: Format::plain(Codec::Pcmu),
+            payload_type: 0,
+            telephone_event: None,
+            comfort_noise: None,
+            level_extension: None,
+            mixer_levels_extension: None,
+            remote_rtp: here,
+            remote_rtcp: here,
+            flow: MediaFlow {
+                send: true,
+                receive: true,
+            },
+        };
+        self.director
+            .add_leg(call, offer, here.ip(), Some(description));
+        self.director.answered(call);
+        (call, Phone { socket, bridge })
+    }
+
+    fn thread_of(&self, call: CallId) -> Option<usize> {
+        self.director.seat_of(call).map(|(thread, _)| thread)
+    }
+
+    /// How many legs each part of a conference has.
+    fn parts(&self, conference: ConferenceId) -> Vec<usize> {
+        self.director.conferences[&conference].legs_of_parts()
+    }
+
+    fn ticks(&self) -> u64 {
+        let counters = self.director.counters();
+        let ticks = counters.threads.iter();
+        ticks
+            .map(|counters| counters.ticks.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    fn overload(&mut self, thread: usize) {
+        for _ in 0..2 {
+            let lane = &mut self.director.lanes[thread];
+            for _ in 0..50 {
+                let counters = lane.counters();
+                counters.loaded(Duration::from_millis(19), Duration::from_millis(20));
+            }
+            lane.govern(5);
+        }
+    }
+
+    fn until(&mut self, what: &str, is_so: impl Fn(&Stage) -> bool) {
+        for _ in 0..10_000 {
+            self.director.poll();
+            if is_so(self) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("{what}: not within 10 s");
+    }
+
+    /// The next packets that a phone gets, while the director goes on with its work.
+    fn packets(&mut self, phone: &Phone, count: usize) -> Vec<Received> {
+        let mut received = Vec::new();
+        for _ in 0..10_000 {
+            self.director.poll();
+            while let Some(packet) = phone.receive() {
+                received.push(packet);
+                if received.len() == count {
+                    return received;
+                }
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("{} packets of {count} within 10 s", received.len());
+    }
+
+    /// Waits until what a phone gets is not silence.
+    fn until_sound(&mut self, phone: &Phone) {
+        let silent = |byte: &u8| matches!(byte, 0x7f | 0xff);
+        while self.packets(phone, 1)[0].payload.iter().all(silent) {}
+    }
+
+    /// Waits until every thread has carried out all that it was asked, and lies down.
+    fn until_all_rest(&mut self) {
+        let rests = |stage: &Stage| -> Vec<u64> {
+            let counters = stage.director.counters();
+            let rests = counters.threads.iter();
+            rests
+                .map(|counters| counters.rests.load(Ordering::Relaxed))
+                .collect()
+        };
+        let before = rests(self);
+        // A wake-up without a command makes a thread that rests lie down once more.
+        for lane in &self.director.lanes {
+            lane.wake();
+        }
+        self.until("all threads rest", |stage| {
+            rests(stage)
+                .iter()
+                .zip(&before)
+                .all(|(now, before)| now > before)
+        });
+    }
+}
+
+impl Phone {
+    /// Sends so many packets of silence.
+    fn send(&self, first: u16, count: u16) {
+        for number in first..first + count {
+            let mut packet = vec![0x80, 0];
+            packet.extend(number.to_be_bytes());
+            packet.extend((u32::from(number) * 160).to_be_bytes());
+            packet.extend([1, 2, 3, 4]);
+            packet.extend([0xff; 160]);
+            self.socket.send_to(&packet, self.bridge).unwrap();
+        }
+    }
+
+    /// What has come, if it is audio.
+    fn receive(&self) -> Option<Received> {
+        let mut buffer = [0; 2_048];
+        let len = self.socket.recv(&mut buffer).ok()?;
+        // Reports come through the same port.
+        if buffer[1] & 0x7f != 0 {
+            return None;
+        }
+        let four = |at: usize| u32::from_be_bytes(buffer[at..at + 4].try_into().unwrap());
+        Some(Received {
+            sequence: u16::from_be_bytes([buffer[2], buffer[3]]),
+            timestamp: four(4),
+            ssrc: four(8),
+            payload: buffer[12..len].to_vec(),
+        })
+    }
+}
