@@ -11,7 +11,7 @@ use assert_no_alloc::{assert_no_alloc, reset_violation_count, violation_count};
 use tutti_media::{
     ConferenceSlot, EngineCommand, EngineEvent, Frame, LegSlot, Prompt, PromptAudio, Tap,
 };
-use tutti_model::{Beep, CallId, Codec, Privileges, PromptId, Repeat};
+use tutti_model::{Beep, CallId, Codec, Format, Privileges, PromptId, Repeat};
 use tutti_sim::{CallerSetup, Impairments, Mouth, Random, Repertoire, SimTransport, Studio, Voice};
 
 use crate::stage::*;
@@ -103,8 +103,7 @@ impl Busy {
                 listen: true,
             };
             busy.studio
-                .join(slot, ConferenceSlot((number % 2) as u16), privileges)
-                .unwrap();
+                .join(slot, ConferenceSlot((number % 2) as u16), privileges);
             busy.legs.push((slot, codec));
         }
         busy
@@ -117,8 +116,10 @@ impl Busy {
         CallerSetup {
             call,
             number: u16::from(self.calls),
-            codec,
-            fec: self.calls.is_multiple_of(2),
+            format: Format {
+                fec: self.calls.is_multiple_of(2),
+                ..Format::plain(codec)
+            },
             mouth,
         }
     }
@@ -135,17 +136,11 @@ impl Busy {
                 privileges: self.privileges(),
             }),
             2 => {
-                let class = Some(
-                    self.studio
-                        .class(tutti_model::Format::plain(codec))
-                        .unwrap(),
-                );
                 let privileges = self.privileges();
                 commands.push(EngineCommand::Join {
                     slot,
                     conference,
                     privileges,
-                    class,
                 });
             }
             4 => commands.push(EngineCommand::Beep {
@@ -202,11 +197,6 @@ impl Busy {
         let setup = self.setup(codec);
         let (caller, leg) = self.studio.prepare(setup).unwrap();
         self.studio.admit(slot, caller);
-        let class = Some(
-            self.studio
-                .class(tutti_model::Format::plain(codec))
-                .unwrap(),
-        );
         let conference = ConferenceSlot(0);
         let privileges = TALK_AND_LISTEN;
         [
@@ -217,7 +207,6 @@ impl Busy {
                 slot,
                 conference,
                 privileges,
-                class,
             },
         ]
     }
@@ -279,7 +268,9 @@ impl Seen {
                 EngineEvent::DigitPressed { .. } => self.digits += 1,
                 EngineEvent::PromptFinished { .. } => self.prompts += 1,
                 EngineEvent::Retired(_) => self.retired += 1,
-                EngineEvent::LegSilent { .. } => {}
+                EngineEvent::LegSilent { .. }
+                | EngineEvent::Speaking { .. }
+                | EngineEvent::Wanted(_) => {}
             }
         }
     }

@@ -3,12 +3,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod allocation;
+mod churn;
 mod continuity;
+mod handover;
+mod hostile;
+mod identity;
+mod latency;
+mod levels;
 mod minus;
+mod network;
+mod pesq;
 mod promises;
 mod random;
 mod recording;
+mod replay;
+mod scheduler;
+mod skew;
+mod sources;
 mod stage;
+mod tone;
+mod wake;
 
 /// Counts what the media thread must never do; see [`allocation`].
 #[global_allocator]

@@ -4,7 +4,7 @@ use tutti_control_plane::{AddToConference, Command, ConferenceStatus, PlayBeep, 
 use tutti_media::{
     ConferenceSlot, ENTRY_TONES_HZ, EXIT_TONES_HZ, EngineCommand, EngineEvent, LegSlot,
 };
-use tutti_model::{Beep, CloseReason, Codec, MediaFlow, Repeat};
+use tutti_model::{Beep, CloseReason, Codec, Format, MediaFlow, Repeat};
 use tutti_sim::{
     About, Action, Afterwards, Clarity, ConferencePlan, How, Mouth, News, Random, Repertoire,
     Studio, Voice, Voices, World, level_db,
@@ -342,7 +342,7 @@ fn a_new_offer_keeps_both_directions() {
     studio
         .caller(caller)
         .unwrap()
-        .change_codec(Codec::Opus, mouth())
+        .change_format(Format::plain(Codec::Opus), mouth())
         .unwrap();
     let description = studio.caller(caller).unwrap().description();
     let media = Some(Box::new(studio.media(description.clone()).unwrap()));
@@ -417,7 +417,7 @@ fn a_leg_that_moves_to_another_engine_loses_no_packet() {
     let slot = LegSlot(5);
     there.admit(slot, caller);
     there.handle(EngineCommand::AddLeg { slot, leg });
-    there.join(slot, CONFERENCE, TALK_AND_LISTEN).unwrap();
+    there.join(slot, CONFERENCE, TALK_AND_LISTEN);
     for _ in 0..50 {
         here.tick().unwrap();
         there.tick().unwrap();
@@ -506,6 +506,8 @@ fn digit<T>(event: &EngineEvent<T>) -> Option<char> {
         EngineEvent::DigitPressed { digit, .. } => Some(digit.as_char()),
         EngineEvent::PromptFinished { .. }
         | EngineEvent::LegSilent { .. }
+        | EngineEvent::Speaking { .. }
+        | EngineEvent::Wanted(_)
         | EngineEvent::Retired(_) => None,
     }
 }

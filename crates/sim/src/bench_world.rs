@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use tutti_media::{
     Channel, CodecError, Conference, ConferenceSlot, Datagram, Encoder, EncoderSettings, Engine,
-    EngineCommand, Leg, LegMedia, LegSlot, MixClass, RtpIdentity, Transport,
+    EngineCommand, EngineEvent, FRAME_SAMPLES, Leg, LegMedia, LegSettings, LegSlot, RtpIdentity,
+    Transport, Wanted,
 };
 use tutti_model::{
     CallId, Codec, ConferenceId, Format, MediaDescription, MediaFlow, Privileges, Timestamp,
@@ -70,6 +71,17 @@ impl Transport for BenchTransport {
     }
 }
 
+/// What listeners send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// A voice that nobody may hear: they have no privilege to talk.
+    Muted,
+    /// Encoded silence; they might talk.
+    Silent,
+    /// No packets at all; they might talk.
+    Absent,
+}
+
 /// An engine with conferences in it.
 pub struct BenchWorld {
     engine: Engine<BenchTransport>,
@@ -77,6 +89,7 @@ pub struct BenchWorld {
     now: Rc<Cell<Timestamp>>,
     bytes_out: Rc<Cell<u64>>,
     repertoire: Repertoire,
+    wanted: Vec<Wanted>,
     legs: u16,
     conferences: u16,
 }
@@ -91,6 +104,7 @@ impl BenchWorld {
             now: Rc::new(Cell::new(clock.now())),
             bytes_out: Rc::new(Cell::new(0)),
             repertoire: Repertoire::default(),
+            wanted: Vec::new(),
             legs: 0,
             conferences: 0,
         }
@@ -105,21 +119,39 @@ impl BenchWorld {
         talkers: &[Codec],
         listeners: &[Codec],
     ) -> Result<(), CodecError> {
+        self.add_conference_before(talkers, listeners, Audience::Muted)
+    }
+
+    /// The same with listeners who send something else.
+    ///
+    /// # Errors
+    /// When a codec cannot be set up.
+    pub fn add_conference_before(
+        &mut self,
+        talkers: &[Codec],
+        listeners: &[Codec],
+        audience: Audience,
+    ) -> Result<(), CodecError> {
         let slot = ConferenceSlot(self.conferences);
         self.conferences += 1;
-        let conference = Box::new(Conference::new(ConferenceId::from_bytes(
-            [slot.0 as u8; 20],
-        )));
+        let id = ConferenceId::from_bytes([slot.0 as u8; 20]);
+        let conference = Box::new(Conference::new(id, 0));
         self.handle(EngineCommand::OpenConference { slot, conference });
         self.handle(EngineCommand::SetMixing {
             conference: slot,
             on: true,
         });
         for (number, codec) in talkers.iter().enumerate() {
-            self.add_leg(slot, *codec, Voice::of_caller(number), true)?;
+            let packets = self.voice(*codec, Voice::of_caller(number))?;
+            self.add_leg(slot, *codec, packets, true)?;
         }
         for codec in listeners {
-            self.add_leg(slot, *codec, Voice::of_caller(0), false)?;
+            let packets = match audience {
+                Audience::Muted => self.voice(*codec, Voice::of_caller(0))?,
+                Audience::Silent => silence(*codec)?,
+                Audience::Absent => Vec::new(),
+            };
+            self.add_leg(slot, *codec, packets, audience != Audience::Muted)?;
         }
         Ok(())
     }
@@ -127,32 +159,39 @@ impl BenchWorld {
     /// Lets a tick pass, and returns how many bytes have been sent so far.
     pub fn tick(&mut self) -> u64 {
         self.clock.tick();
-        self.now.set(self.clock.now());
-        self.engine.tick(self.clock.now(), &mut |event| drop(event));
+        let now = self.clock.now();
+        self.now.set(now);
+        let BenchWorld { engine, wanted, .. } = self;
+        engine.tick(now, &mut |event| note(&event, wanted));
+        self.bring_what_is_wanted();
         self.bytes_out.get()
+    }
+
+    /// Packets with a voice in them.
+    fn voice(&self, codec: Codec, voice: Voice) -> Result<Vec<Vec<u8>>, CodecError> {
+        (0..PACKETS)
+            .map(|frame| {
+                Ok(packet(
+                    codec,
+                    &self.repertoire.payload(codec, voice, frame)?,
+                ))
+            })
+            .collect()
     }
 
     fn add_leg(
         &mut self,
         conference: ConferenceSlot,
         codec: Codec,
-        voice: Voice,
+        packets: Vec<Vec<u8>>,
         talk: bool,
     ) -> Result<(), CodecError> {
         let slot = LegSlot(self.legs);
         self.legs += 1;
         let [high, low] = slot.0.to_be_bytes();
         let remote = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, high, low)), 4_000);
-        let packets = (0..PACKETS).map(|frame| {
-            let mut packet = vec![0; HEADER];
-            if let [version, kind, ..] = packet.as_mut_slice() {
-                (*version, *kind) = (0x80, payload_type(codec));
-            }
-            packet.extend_from_slice(&self.repertoire.payload(codec, voice, frame)?);
-            Ok(packet)
-        });
         let transport = BenchTransport {
-            packets: packets.collect::<Result<Vec<_>, CodecError>>()?.into(),
+            packets: packets.into(),
             ssrc: u32::from(slot.0),
             frame_ticks: codec.clock_rate() / 50,
             sent: 0,
@@ -163,11 +202,14 @@ impl BenchWorld {
             out: [0; 1_500],
         };
         let format = Format::plain(codec);
-        let settings = EncoderSettings::default();
+        let settings = LegSettings::default();
         let description = MediaDescription {
             format,
             payload_type: payload_type(codec),
             telephone_event: None,
+            comfort_noise: None,
+            level_extension: None,
+            mixer_levels_extension: None,
             remote_rtp: remote,
             remote_rtcp: remote,
             flow: MediaFlow {
@@ -180,7 +222,7 @@ impl BenchWorld {
             first_sequence: 0,
             first_timestamp: 0,
         };
-        let media = Box::new(LegMedia::new(description, settings, identity)?);
+        let media = Box::new(LegMedia::new(description, &settings, identity)?);
         let call = CallId::from_bytes([slot.0 as u8; 20]);
         let leg = Box::new(Leg::new(
             call,
@@ -188,25 +230,60 @@ impl BenchWorld {
             media,
             remote.ip(),
             "bench@tutti".into(),
+            &settings,
         ));
         self.handle(EngineCommand::AddLeg { slot, leg });
         self.handle(EngineCommand::Answered { slot });
-        let class = Some(Box::new(MixClass::new(
-            format,
-            Encoder::new(&format, settings)?,
-        )));
         let privileges = Privileges { talk, listen: true };
         self.handle(EngineCommand::Join {
             slot,
             conference,
             privileges,
-            class,
         });
         Ok(())
     }
 
     fn handle(&mut self, command: EngineCommand<BenchTransport>) {
-        self.engine
-            .handle(self.clock.now(), command, &mut |event| drop(event));
+        let now = self.clock.now();
+        let BenchWorld { engine, wanted, .. } = self;
+        engine.handle(now, command, &mut |event| note(&event, wanted));
+        self.bring_what_is_wanted();
     }
+
+    /// Brings the encoders that the engine has asked for.
+    fn bring_what_is_wanted(&mut self) {
+        while let Some(wanted) = self.wanted.pop() {
+            if let Ok(command) = wanted.make(LegSettings::default().encoder) {
+                self.handle(command);
+            }
+        }
+    }
+}
+
+fn note(event: &EngineEvent<BenchTransport>, wanted: &mut Vec<Wanted>) {
+    if let EngineEvent::Wanted(want) = event {
+        wanted.push(*want);
+    }
+}
+
+/// Packets of encoded silence, as an encoder makes them that has heard nothing else for a while.
+fn silence(codec: Codec) -> Result<Vec<Vec<u8>>, CodecError> {
+    let mut encoder = Encoder::new(&Format::plain(codec), EncoderSettings::default())?;
+    let mut payload = [0; 2_048];
+    let mut frames = (0..2 * PACKETS).map(|_| {
+        let len = encoder.encode(&[0.0; FRAME_SAMPLES], &mut payload)?;
+        Ok(packet(codec, payload.get(..len).unwrap_or_default()))
+    });
+    frames.by_ref().take(PACKETS).for_each(drop);
+    frames.collect()
+}
+
+/// A payload behind a header whose changing fields are filled in when it is sent.
+fn packet(codec: Codec, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0; HEADER];
+    if let [version, kind, ..] = packet.as_mut_slice() {
+        (*version, *kind) = (0x80, payload_type(codec));
+    }
+    packet.extend_from_slice(payload);
+    packet
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tutti_model::Timestamp;
 
 use crate::random::Random;
+use crate::trace::{Path, Trace};
 
 /// How long a datagram stays behind those sent after it, where it is overtaken.
 const OVERTAKEN_BY: Duration = Duration::from_millis(30);
@@ -13,27 +14,60 @@ const OVERTAKEN_BY: Duration = Duration::from_millis(30);
 /// How bad a network is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Impairments {
-    /// How many datagrams never arrive, as a part of 1.
+    /// How many datagrams never arrive, as a part of 1, each by its own bad luck.
     pub loss: f64,
+    /// How many are lost in a row.
+    pub bursts: Option<Bursts>,
     /// How many arrive twice.
     pub duplicates: f64,
     /// How many are overtaken by their successors.
     pub reordering: f64,
     /// How long every datagram takes at least.
     pub delay: Duration,
-    /// How much longer it takes at most; it waits behind its predecessors.
+    /// How much longer it takes at most, evenly; it waits behind its predecessors.
     pub jitter: Duration,
+    /// How the delay comes and goes besides.
+    pub trace: Trace,
 }
 
 impl Impairments {
     /// A network that delivers everything after 5 ms.
     pub const NONE: Impairments = Impairments {
         loss: 0.0,
+        bursts: None,
         duplicates: 0.0,
         reordering: 0.0,
         delay: Duration::from_millis(5),
         jitter: Duration::ZERO,
+        trace: Trace::Steady,
     };
+
+    /// A network that delivers nothing.
+    pub const OUTAGE: Impairments = Impairments {
+        loss: 1.0,
+        ..Impairments::NONE
+    };
+}
+
+/// Losses that come together: a network that is good or bad for a while, and loses all while it is
+/// bad (Gilbert and Elliott).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bursts {
+    /// The chance that a good network is bad for the next datagram.
+    pub begin: f64,
+    /// The chance that a bad network is good for the next datagram.
+    pub end: f64,
+}
+
+impl Bursts {
+    /// Bursts of a mean length, in datagrams, that lose this part of all.
+    pub fn of(loss: f64, mean_length: f64) -> Bursts {
+        let end = 1.0 / mean_length.max(1.0);
+        Bursts {
+            begin: end * loss / (1.0 - loss).max(f64::EPSILON),
+            end,
+        }
+    }
 }
 
 /// Datagrams on their way in one direction.
@@ -41,6 +75,9 @@ impl Impairments {
 pub struct Network {
     random: Random,
     impairments: Impairments,
+    /// It loses everything at present, in a burst.
+    bad: bool,
+    path: Path,
     sent: u64,
     last_arrival: Option<Timestamp>,
     /// By arrival; those that arrive together, in the order in which they were sent.
@@ -49,10 +86,12 @@ pub struct Network {
 
 impl Network {
     /// A network without impairments; `random` decides what happens once it has some.
-    pub fn new(random: Random) -> Network {
+    pub fn new(mut random: Random) -> Network {
         Network {
+            path: Path::new(random.fork()),
             random,
             impairments: Impairments::NONE,
+            bad: false,
             sent: 0,
             last_arrival: None,
             under_way: BTreeMap::new(),
@@ -62,23 +101,38 @@ impl Network {
     /// Changes what happens to datagrams from now on.
     pub fn impair(&mut self, impairments: Impairments) {
         self.impairments = impairments;
+        self.bad = false;
+        self.path.follow(impairments.trace);
+    }
+
+    /// Keeps everything that is sent from now on until a moment, and delivers it together then.
+    pub fn hold(&mut self, until: Timestamp) {
+        self.path.hold(until);
     }
 
     /// Takes a datagram.
     pub fn send(&mut self, now: Timestamp, datagram: Vec<u8>) {
         // Drawn for every datagram alike, so that one impairment does not change another's chances.
-        let [lost, doubled, overtaken, late] = std::array::from_fn(|_| self.random.fraction());
+        let [lost, turned, doubled, overtaken, late] =
+            std::array::from_fn(|_| self.random.fraction());
         let Impairments {
             loss,
+            bursts,
             duplicates,
             reordering,
             delay,
             jitter,
+            trace: _,
         } = self.impairments;
-        if lost < loss {
+        let through = self.path.through(now);
+        if let Some(Bursts { begin, end }) = bursts {
+            self.bad = turned < if self.bad { 1.0 - end } else { begin };
+        }
+        if lost < loss || self.bad {
             return;
         }
-        let in_order = (now + delay + jitter.mul_f64(late)).max(self.last_arrival.unwrap_or(now));
+        let alone = through + delay + jitter.mul_f64(late);
+        let in_order = alone.max(self.last_arrival.unwrap_or(now));
         let arrival = if overtaken < reordering {
             in_order + OVERTAKEN_BY
         } else {
@@ -162,5 +216,43 @@ mod tests {
             .count();
         assert!((60..120).contains(&overtaken), "{overtaken}");
         assert_eq!(reordered.len(), 1_000);
+    }
+
+    #[test]
+    fn bursts_lose_as_much_as_they_say_in_rows_as_long_as_they_say() {
+        let arrived = arrivals(Impairments {
+            bursts: Some(Bursts::of(0.2, 5.0)),
+            ..Impairments::NONE
+        });
+        assert!((700..900).contains(&arrived.len()), "{}", arrived.len());
+        let rows: Vec<u16> = arrived
+            .windows(2)
+            .map(|pair| pair[1] - pair[0] - 1)
+            .filter(|row| *row > 0)
+            .collect();
+        let mean = f64::from(rows.iter().sum::<u16>()) / rows.len() as f64;
+        assert!((3.0..7.0).contains(&mean), "{mean}");
+        assert!(rows.iter().any(|row| *row >= 8));
+    }
+
+    #[test]
+    fn what_is_held_arrives_together_and_in_order() {
+        let mut network = Network::new(Random::new(3));
+        network.hold(START + Duration::from_millis(500));
+        for number in 0..30_u8 {
+            network.send(
+                START + Duration::from_millis(20) * u32::from(number),
+                vec![number],
+            );
+        }
+        assert!(network.arrive(START + Duration::from_millis(500)).is_none());
+        let released = START + Duration::from_millis(505);
+        let together: Vec<u8> = std::iter::from_fn(|| network.arrive(released))
+            .map(|(at, datagram)| {
+                assert_eq!(at, released);
+                datagram[0]
+            })
+            .collect();
+        assert_eq!(together, (0..26).collect::<Vec<_>>());
     }
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::rc::Rc;
 
-use tutti_media::{CodecError, Encoder, EncoderSettings};
+use tutti_media::{Audio, CodecError, Encoder, EncoderSettings, FRAME_SAMPLES, Frame};
 use tutti_model::{Codec, Format};
 
 use crate::voice::{AMPLITUDE, Tone, Voice};
 
-/// Room for any payload of 20 ms.
-const MAX_PAYLOAD: usize = 1_500;
+/// Room for any payload of 20 ms: linear samples at 48 kHz take the most.
+const MAX_PAYLOAD: usize = 2_048;
 
 /// The payloads of every voice, encoded once for all simulations of a thread.
 #[derive(Clone, Default)]
@@ -48,7 +48,7 @@ impl Recital {
     fn new(codec: Codec, voice: Voice) -> Result<Recital, CodecError> {
         let tone = Tone::new(voice.tone_hz(), AMPLITUDE);
         Ok(Recital {
-            voice: Speech::new(tone, &Format::plain(codec))?,
+            voice: Speech::new(Sound::Tone(tone), &Format::plain(codec))?,
             payloads: Vec::new(),
         })
     }
@@ -65,22 +65,50 @@ impl Recital {
     }
 }
 
-/// A tone and its encoder.
+/// What is said.
+pub(crate) enum Sound {
+    Tone(Tone),
+    /// Once, and then nothing: silence is sent.
+    Once {
+        audio: Audio,
+        at: usize,
+    },
+}
+
+impl Sound {
+    /// The next 20 ms.
+    fn frame(&mut self) -> Frame {
+        match self {
+            Sound::Tone(tone) => tone.frame(),
+            Sound::Once { audio, at } => {
+                let rest = audio.get(*at..).unwrap_or_default();
+                *at += FRAME_SAMPLES;
+                let mut frame = [0.0; FRAME_SAMPLES];
+                for (sample, said) in frame.iter_mut().zip(rest) {
+                    *sample = *said;
+                }
+                frame
+            }
+        }
+    }
+}
+
+/// A sound and its encoder.
 pub(crate) struct Speech {
-    tone: Tone,
+    sound: Sound,
     encoder: Encoder,
 }
 
 impl Speech {
-    pub(crate) fn new(tone: Tone, format: &Format) -> Result<Speech, CodecError> {
+    pub(crate) fn new(sound: Sound, format: &Format) -> Result<Speech, CodecError> {
         let encoder = Encoder::new(format, EncoderSettings::default())?;
-        Ok(Speech { tone, encoder })
+        Ok(Speech { sound, encoder })
     }
 
     /// The next 20 ms, encoded.
     pub(crate) fn payload(&mut self) -> Result<Rc<[u8]>, CodecError> {
         let mut payload = [0; MAX_PAYLOAD];
-        let len = self.encoder.encode(&self.tone.frame(), &mut payload)?;
+        let len = self.encoder.encode(&self.sound.frame(), &mut payload)?;
         Ok(Rc::from(payload.get(..len).unwrap_or_default()))
     }
 }

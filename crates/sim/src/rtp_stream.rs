@@ -5,7 +5,7 @@
 
 use tutti_model::{Codec, MediaDescription};
 
-/// A phone's packets, one every 20 ms.
+/// A phone's packets.
 #[derive(Debug, Clone)]
 pub(crate) struct RtpStream {
     ssrc: u32,
@@ -66,16 +66,24 @@ impl RtpStream {
         });
     }
 
-    /// This tick's packet: the key that is held down, else the audio.
-    pub(crate) fn next(&mut self, audio: &[u8]) -> Vec<u8> {
-        let packet = match self.press.take() {
-            Some(press) => self.event(press),
-            None => {
-                let marker = std::mem::take(&mut self.marker);
-                self.packet(self.payload_type, marker, self.timestamp, audio)
-            }
-        };
+    /// Whether a key is held down.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.press.is_some()
+    }
+
+    /// A packet of this frame's key, if one is held down.
+    pub(crate) fn key(&mut self) -> Option<Vec<u8>> {
+        let press = self.press.take()?;
+        let packet = self.event(press);
         self.timestamp = self.timestamp.wrapping_add(self.frame_ticks);
+        Some(packet)
+    }
+
+    /// A packet of audio that takes this long on the RTP clock.
+    pub(crate) fn audio(&mut self, audio: &[u8], ticks: u32) -> Vec<u8> {
+        let marker = std::mem::take(&mut self.marker);
+        let packet = self.packet(self.payload_type, marker, self.timestamp, audio);
+        self.timestamp = self.timestamp.wrapping_add(ticks);
         packet
     }
 
@@ -83,6 +91,21 @@ impl RtpStream {
     pub(crate) fn skip(&mut self) {
         self.timestamp = self.timestamp.wrapping_add(self.frame_ticks);
         self.marker = true;
+    }
+
+    /// Speaks as another source from now on (RFC 3550 §8).
+    pub(crate) fn change_ssrc(&mut self, ssrc: u32) {
+        self.ssrc = ssrc;
+    }
+
+    /// Goes on with another number.
+    pub(crate) fn restart_sequence(&mut self, sequence: u16) {
+        self.sequence = sequence;
+    }
+
+    /// Goes on this much later on the RTP clock, or earlier.
+    pub(crate) fn jump_timestamp(&mut self, ticks: i32) {
+        self.timestamp = self.timestamp.wrapping_add_signed(ticks);
     }
 
     /// A receiver report with a CNAME about the bridge's stream (RFC 3550 §6.4.2, §6.5).
@@ -143,6 +166,12 @@ pub(crate) fn payload_type(codec: Codec) -> u8 {
     match codec {
         Codec::Pcmu => 0,
         Codec::Pcma => 8,
+        Codec::G722 => 9,
+        Codec::L16At16 => 97,
+        Codec::L16At48 => 98,
         Codec::Opus => 111,
     }
 }
+
+/// The payload type of comfort noise (RFC 3389 §4).
+pub(crate) const COMFORT_NOISE: u8 = 13;

@@ -220,6 +220,7 @@ fn impairments(random: &mut Random) -> Impairments {
         reordering: random.fraction() * 0.05,
         delay: Duration::from_millis(5 + random.below(40) as u64),
         jitter: Duration::from_millis(random.below(30) as u64),
+        ..Impairments::NONE
     }
 }
 

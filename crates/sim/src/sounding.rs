@@ -34,7 +34,7 @@ impl World {
             MediaCommand::OpenConference { conference } => {
                 if let Some(slot) = self.free.pop() {
                     self.places.insert(conference, slot);
-                    let conference = Box::new(Conference::new(conference));
+                    let conference = Box::new(Conference::new(conference, 0));
                     self.studio
                         .handle(EngineCommand::OpenConference { slot, conference });
                 }
@@ -50,7 +50,7 @@ impl World {
                 privileges,
             } => {
                 if let (Some(slot), Some(place)) = (self.slot_of(call), self.place_of(conference)) {
-                    self.studio.join(slot, place, privileges)?;
+                    self.studio.join(slot, place, privileges);
                 }
             }
             MediaCommand::Leave { call } => {
@@ -60,6 +60,24 @@ impl World {
                 self.ask_leg(call, |slot| EngineCommand::SetPrivileges {
                     slot,
                     privileges,
+                });
+            }
+            MediaCommand::SetGains { call, gains } => {
+                self.ask_leg(call, |slot| EngineCommand::SetGains { slot, gains });
+            }
+            MediaCommand::PressDigit { call, digit } => {
+                self.ask_leg(call, |slot| EngineCommand::PressDigit { slot, digit });
+            }
+            MediaCommand::PassDigit {
+                conference,
+                from,
+                digit,
+            } => {
+                let from = self.slot_of(from);
+                self.ask(conference, |conference| EngineCommand::PassDigit {
+                    conference,
+                    from,
+                    digit,
                 });
             }
             MediaCommand::SetMixing { conference, on } => {
@@ -173,6 +191,8 @@ impl World {
             },
             EngineEvent::DigitPressed { call, digit } => MediaEvent::DigitPressed { call, digit },
             EngineEvent::LegSilent { call } => MediaEvent::LegSilent { call },
+            EngineEvent::Speaking { call, speaking } => MediaEvent::Speaking { call, speaking },
+            EngineEvent::Wanted(_) => return Ok(()),
             EngineEvent::Retired(Retired::Conference { slot, .. }) => {
                 self.free.push(slot);
                 return Ok(());

@@ -1,18 +1,21 @@
 //! The media half of a bridge: an engine, and the callers at the far ends of its legs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tutti_media::{
-    CodecError, Conference, ConferenceSlot, Encoder, EncoderSettings, Engine, EngineCommand,
-    EngineEvent, Leg, LegMedia, LegSlot, MixClass, RtpIdentity,
+    CodecError, ConferenceSlot, Engine, EngineCommand, EngineEvent, Leg, LegMedia, LegSettings,
+    LegSlot, RtpIdentity,
 };
-use tutti_model::{CallId, ConferenceId, Format, MediaDescription, Privileges, Timestamp};
+use tutti_model::{CallId, ConferenceId, MediaDescription, Privileges, Timestamp};
 
 use crate::caller::{Caller, CallerSetup};
-use crate::clock::Clock;
+use crate::clock::{Clock, TICK};
+use crate::deck::{CNAME, command, wanted};
 use crate::random::Random;
 use crate::repertoire::Repertoire;
-use crate::transport::SimTransport;
+use crate::take::{Cue, Take};
+use crate::transport::{SimTransport, line};
 
 /// Room for what the engine tells in one tick, kept so that telling it allocates nothing.
 const EVENTS: usize = 1_024;
@@ -20,28 +23,58 @@ const EVENTS: usize = 1_024;
 /// An engine, a clock, and callers.
 pub struct Studio {
     clock: Clock,
+    /// Until when callers have spoken.
+    spoken: Timestamp,
     random: Random,
     repertoire: Repertoire,
     engine: Engine<SimTransport>,
     callers: BTreeMap<LegSlot, Caller>,
     free: Vec<LegSlot>,
     events: Vec<EngineEvent<SimTransport>>,
-    settings: EncoderSettings,
+    settings: LegSettings,
+    take: Option<Take>,
+    /// Encoders that the engine wanted and got.
+    made: u64,
 }
 
 impl Studio {
     /// An empty studio with room for this many legs and conferences.
     pub fn new(random: Random, repertoire: Repertoire, legs: u16, conferences: u16) -> Studio {
+        let clock = Clock::default();
         Studio {
-            clock: Clock::default(),
+            clock,
+            spoken: clock.now(),
             random,
             repertoire,
             engine: Engine::new(legs, conferences),
             callers: BTreeMap::new(),
             free: (0..legs).rev().map(LegSlot).collect(),
             events: Vec::with_capacity(EVENTS),
-            settings: EncoderSettings::default(),
+            settings: LegSettings::default(),
+            take: None,
+            made: 0,
         }
+    }
+
+    /// Builds legs and encoders with other settings from now on.
+    pub fn set_settings(&mut self, settings: LegSettings) {
+        self.settings = settings;
+    }
+
+    /// How legs and encoders are built.
+    pub fn settings(&self) -> LegSettings {
+        self.settings
+    }
+
+    /// Keeps everything that the engine is given from now on; it must have been given nothing yet.
+    /// From then on commands go through [`Studio::cue`].
+    pub fn record(&mut self) {
+        self.take = Some(Take::new());
+    }
+
+    /// What has been recorded.
+    pub fn take(&mut self) -> Option<Take> {
+        self.take.take()
     }
 
     /// The moment it is.
@@ -57,9 +90,15 @@ impl Studio {
         let Some(slot) = self.free.last().copied() else {
             return Ok(None);
         };
-        let (caller, leg) = self.prepare(setup)?;
+        let (caller, transport) = Caller::new(setup, &self.repertoire, self.random.fork())?;
+        let cue = Cue::AddLeg {
+            slot,
+            call: caller.call(),
+            description: caller.description(),
+            identity: self.identity(),
+        };
         self.admit(slot, caller);
-        self.handle(EngineCommand::AddLeg { slot, leg });
+        self.cue_with(cue, transport)?;
         Ok(Some(slot))
     }
 
@@ -79,7 +118,8 @@ impl Studio {
             transport,
             media,
             signalling,
-            "sim@tutti".into(),
+            CNAME.into(),
+            &self.settings,
         );
         Ok((caller, Box::new(leg)))
     }
@@ -91,7 +131,7 @@ impl Studio {
     pub fn connect(&mut self, setup: CallerSetup) -> Result<Option<LegSlot>, CodecError> {
         let slot = self.dial(setup)?;
         if let Some(slot) = slot {
-            self.handle(EngineCommand::Answered { slot });
+            self.ask(Cue::Answered { slot });
         }
         Ok(slot)
     }
@@ -101,17 +141,25 @@ impl Studio {
     /// # Errors
     /// When a codec cannot be set up.
     pub fn media(&mut self, description: MediaDescription) -> Result<LegMedia, CodecError> {
-        let identity = RtpIdentity {
+        let identity = self.identity();
+        LegMedia::new(description, &self.settings, identity)
+    }
+
+    /// The names of another stream.
+    pub fn identity(&mut self) -> RtpIdentity {
+        RtpIdentity {
             ssrc: self.random.bits() as u32,
             first_sequence: self.random.bits() as u16,
             first_timestamp: self.random.bits() as u32,
-        };
-        LegMedia::new(description, self.settings, identity)
+        }
     }
 
     /// Lets a caller speak and hear from now on; its leg comes with a command of its own.
-    pub fn admit(&mut self, slot: LegSlot, caller: Caller) {
+    pub fn admit(&mut self, slot: LegSlot, mut caller: Caller) {
         self.free.retain(|free| *free != slot);
+        if self.take.is_some() {
+            caller.record();
+        }
         self.callers.insert(slot, caller);
     }
 
@@ -119,7 +167,7 @@ impl Studio {
     pub fn release(&mut self, slot: LegSlot) -> Option<(Caller, Box<Leg<SimTransport>>)> {
         let caller = self.callers.remove(&slot)?;
         self.free.push(slot);
-        self.handle(EngineCommand::RemoveLeg { slot });
+        self.ask(Cue::RemoveLeg { slot });
         let at = self
             .events
             .iter()
@@ -129,57 +177,70 @@ impl Studio {
             EngineEvent::Retired(_)
             | EngineEvent::PromptFinished { .. }
             | EngineEvent::DigitPressed { .. }
-            | EngineEvent::LegSilent { .. } => None,
+            | EngineEvent::LegSilent { .. }
+            | EngineEvent::Speaking { .. }
+            | EngineEvent::Wanted(_) => None,
         }
     }
 
     /// Opens a conference that mixes, or not yet.
     pub fn open(&mut self, slot: ConferenceSlot, mixing: bool) {
-        let id = ConferenceId::from_bytes([slot.0 as u8; 20]);
-        let conference = Box::new(Conference::new(id));
-        self.handle(EngineCommand::OpenConference { slot, conference });
-        self.handle(EngineCommand::SetMixing {
+        self.ask(Cue::OpenConference {
+            conference: slot,
+            id: ConferenceId::from_bytes([slot.0 as u8; 20]),
+        });
+        self.ask(Cue::SetMixing {
             conference: slot,
             on: mixing,
         });
     }
 
     /// Bridges a caller.
-    ///
-    /// # Errors
-    /// When an encoder cannot be set up.
-    pub fn join(
-        &mut self,
-        slot: LegSlot,
-        conference: ConferenceSlot,
-        privileges: Privileges,
-    ) -> Result<(), CodecError> {
-        let class = match self.callers.get(&slot) {
-            Some(caller) => Some(self.class(caller.description().format)?),
-            None => None,
-        };
-        self.handle(EngineCommand::Join {
+    pub fn join(&mut self, slot: LegSlot, conference: ConferenceSlot, privileges: Privileges) {
+        self.ask(Cue::Join {
             slot,
             conference,
             privileges,
-            class,
         });
-        Ok(())
     }
 
-    /// A shared encoder of a format.
+    /// Gives the engine a cue for which no codec is needed, so that nothing can fail.
+    fn ask(&mut self, cue: Cue) {
+        let asked = self.cue(cue);
+        debug_assert!(asked.is_ok(), "{asked:?}");
+    }
+
+    /// Gives the engine something that can be recorded: a command, not a datagram or a tick.
     ///
     /// # Errors
-    /// When it cannot be set up.
-    pub fn class(&self, format: Format) -> Result<Box<MixClass>, CodecError> {
-        Ok(Box::new(MixClass::new(
-            format,
-            Encoder::new(&format, self.settings)?,
-        )))
+    /// When a codec cannot be set up.
+    pub fn cue(&mut self, cue: Cue) -> Result<(), CodecError> {
+        // A leg that nobody is at the far end of.
+        let (transport, _) = line(0, 0);
+        self.cue_with(cue, transport)
     }
 
-    /// Gives the engine a command.
+    fn cue_with(&mut self, cue: Cue, transport: SimTransport) -> Result<(), CodecError> {
+        if let Some(take) = &mut self.take {
+            take.add(&Cue::Now(self.clock.now()));
+            take.add(&cue);
+        }
+        if let Some(command) = command(cue, &self.settings, transport)? {
+            self.give(command);
+        }
+        self.bring_what_is_wanted()
+    }
+
+    /// Gives the engine a command that is not recorded.
+    ///
+    /// # Panics
+    /// When this studio records, since its take would be another story.
     pub fn handle(&mut self, command: EngineCommand<SimTransport>) {
+        assert!(self.take.is_none(), "what is recorded goes through cue()");
+        self.give(command);
+    }
+
+    fn give(&mut self, command: EngineCommand<SimTransport>) {
         let Studio {
             engine,
             events,
@@ -194,9 +255,7 @@ impl Studio {
     /// # Errors
     /// When a codec does not do its work.
     pub fn tick(&mut self) -> Result<(), CodecError> {
-        self.speak()?;
-        self.mix();
-        self.hear()
+        self.late_tick(Duration::ZERO)
     }
 
     /// Lets some ticks pass.
@@ -207,40 +266,98 @@ impl Studio {
         (0..count).try_for_each(|_| self.tick())
     }
 
+    /// Lets a tick pass in which the engine is this late; callers are not.
+    ///
+    /// # Errors
+    /// When a codec does not do its work.
+    pub fn late_tick(&mut self, late: Duration) -> Result<(), CodecError> {
+        self.clock.tick();
+        let now = self.clock.now() + late;
+        self.wait(now)?;
+        self.mix_at(now);
+        self.hear()
+    }
+
     /// The first part of a tick: callers speak.
     ///
     /// # Errors
     /// When a codec does not do its work.
     pub fn speak(&mut self) -> Result<(), CodecError> {
         self.clock.tick();
-        let now = self.clock.now();
-        self.callers
-            .values_mut()
-            .try_for_each(|caller| caller.speak(now))
+        self.wait(self.clock.now())
     }
 
     /// The second part: the engine mixes. This is what a media thread does, and it alone.
     pub fn mix(&mut self) {
+        self.mix_at(self.clock.now());
+    }
+
+    /// The last part: callers hear, and the engine gets what it wants to be made.
+    ///
+    /// # Errors
+    /// When the bridge has sent something that is not audio, or a codec cannot be set up.
+    pub fn hear(&mut self) -> Result<(), CodecError> {
+        self.callers.values_mut().try_for_each(Caller::hear)?;
+        self.bring_what_is_wanted()
+    }
+
+    fn bring_what_is_wanted(&mut self) -> Result<(), CodecError> {
+        for made in wanted(&mut self.events, &self.settings)? {
+            self.made += 1;
+            self.give(made);
+        }
+        Ok(())
+    }
+
+    /// Callers speak, and networks deliver, until a moment.
+    fn wait(&mut self, until: Timestamp) -> Result<(), CodecError> {
+        while self.spoken + TICK <= until {
+            self.spoken = self.spoken + TICK;
+            let now = self.spoken;
+            self.callers
+                .values_mut()
+                .try_for_each(|caller| caller.talk(now))?;
+        }
+        self.callers
+            .values_mut()
+            .for_each(|caller| caller.deliver(until));
+        self.bring_what_is_wanted()
+    }
+
+    fn mix_at(&mut self, now: Timestamp) {
         let Studio {
             engine,
             events,
-            clock,
+            callers,
+            take,
             ..
         } = self;
-        engine.tick(clock.now(), &mut |event| events.push(event));
-    }
-
-    /// The last part: callers hear.
-    ///
-    /// # Errors
-    /// When the bridge has sent something that is not audio.
-    pub fn hear(&mut self) -> Result<(), CodecError> {
-        self.callers.values_mut().try_for_each(Caller::hear)
+        if let Some(take) = take {
+            for (slot, caller) in callers {
+                for delivered in caller.recorded() {
+                    take.add(&Cue::Datagram {
+                        slot: *slot,
+                        channel: delivered.channel,
+                        from: delivered.from,
+                        arrived: delivered.arrived,
+                        bytes: delivered.bytes,
+                    });
+                }
+            }
+            take.add(&Cue::Now(now));
+            take.add(&Cue::Tick);
+        }
+        engine.tick(now, &mut |event| events.push(event));
     }
 
     /// Takes what the engine has told.
     pub fn events(&mut self) -> Vec<EngineEvent<SimTransport>> {
         self.events.drain(..).collect()
+    }
+
+    /// How many encoders the engine wanted, and got.
+    pub fn made(&self) -> u64 {
+        self.made
     }
 
     /// A caller by its leg's place.
@@ -253,9 +370,24 @@ impl Studio {
         self.callers.values_mut()
     }
 
+    /// Frames that the engine has encoded so far.
+    pub fn encodes(&self) -> u64 {
+        self.engine.encodes()
+    }
+
     /// A leg, to read its counters.
     pub fn leg(&self, slot: LegSlot) -> Option<&Leg<SimTransport>> {
         self.engine.leg(slot)
+    }
+
+    /// The places of all legs that have a caller.
+    pub fn slots(&self) -> impl Iterator<Item = LegSlot> {
+        self.callers.keys().copied()
+    }
+
+    /// The legs of all callers.
+    pub fn legs(&self) -> impl Iterator<Item = &Leg<SimTransport>> {
+        self.slots().filter_map(|slot| self.leg(slot))
     }
 
     /// Where a call's leg is.
@@ -273,6 +405,8 @@ fn retired_leg(event: &EngineEvent<SimTransport>) -> Option<LegSlot> {
         EngineEvent::Retired(_)
         | EngineEvent::PromptFinished { .. }
         | EngineEvent::DigitPressed { .. }
-        | EngineEvent::LegSilent { .. } => None,
+        | EngineEvent::LegSilent { .. }
+        | EngineEvent::Speaking { .. }
+        | EngineEvent::Wanted(_) => None,
     }
 }

@@ -8,24 +8,26 @@ use std::rc::Rc;
 use tutti_media::{Channel, Datagram, Transport};
 use tutti_model::Timestamp;
 
-/// The longest datagram that fits.
-const MAX_DATAGRAM: usize = 1_500;
+/// The longest datagram that fits: 20 ms of linear samples at 48 kHz.
+const MAX_DATAGRAM: usize = 2_048;
 
-/// A line between a caller's end and a leg's end that holds this many datagrams each way.
+/// A line between a caller's end and a leg's end that holds this many datagrams on each way.
 ///
-/// After construction nothing here allocates: what does not fit is lost, as in a socket's buffer.
-pub fn line(capacity: usize) -> (SimTransport, Line) {
+/// What does not fit is lost, as in a socket's buffer. The leg's end allocates nothing after
+/// construction; the caller's end does while a queue to the bridge is longer than ever before.
+pub fn line(to_bridge: usize, to_caller: usize) -> (SimTransport, Line) {
     let queues = Rc::new(RefCell::new(Queues {
-        to_bridge: VecDeque::with_capacity(capacity),
-        to_caller: VecDeque::with_capacity(capacity),
-        capacity,
-        overflows: 0,
+        to_bridge: Queue::new(to_bridge, 0),
+        to_caller: Queue::new(to_caller, to_caller),
     }));
     (
         SimTransport {
             queues: Rc::clone(&queues),
         },
-        Line { queues },
+        Line {
+            queues,
+            delivered: None,
+        },
     )
 }
 
@@ -37,12 +39,25 @@ pub struct SimTransport {
 /// The caller's end of a line.
 pub struct Line {
     queues: Rc<RefCell<Queues>>,
+    delivered: Option<Vec<Delivered>>,
+}
+
+/// A datagram that has reached the bridge's machine.
+pub(crate) struct Delivered {
+    pub(crate) channel: Channel,
+    pub(crate) from: SocketAddr,
+    pub(crate) arrived: Timestamp,
+    pub(crate) bytes: Vec<u8>,
 }
 
 struct Queues {
-    to_bridge: VecDeque<Parcel>,
-    to_caller: VecDeque<Parcel>,
-    capacity: usize,
+    to_bridge: Queue,
+    to_caller: Queue,
+}
+
+struct Queue {
+    parcels: VecDeque<Parcel>,
+    most: usize,
     overflows: u64,
 }
 
@@ -64,38 +79,48 @@ impl Line {
         arrived: Timestamp,
         datagram: &[u8],
     ) {
+        if let Some(delivered) = &mut self.delivered {
+            delivered.push(Delivered {
+                channel,
+                from,
+                arrived,
+                bytes: datagram.to_vec(),
+            });
+        }
         let mut queues = self.queues.borrow_mut();
-        let Queues {
-            to_bridge,
-            capacity,
-            overflows,
-            ..
-        } = &mut *queues;
-        push(
-            to_bridge,
-            *capacity,
-            overflows,
-            (channel, from, arrived),
-            datagram,
-        );
+        queues.to_bridge.push((channel, from, arrived), datagram);
+    }
+
+    /// Keeps a copy of everything that is handed to the bridge from now on.
+    pub(crate) fn record(&mut self) {
+        self.delivered.get_or_insert_default();
+    }
+
+    /// Takes what has been kept.
+    pub(crate) fn recorded(&mut self) -> Vec<Delivered> {
+        self.delivered
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     /// Takes the next datagram from the bridge into `buffer`: which flow, where to, how long.
     pub fn collect(&mut self, buffer: &mut [u8]) -> Option<(Channel, SocketAddr, usize)> {
-        let parcel = self.queues.borrow_mut().to_caller.pop_front()?;
+        let parcel = self.queues.borrow_mut().to_caller.parcels.pop_front()?;
         let len = copy(&parcel, buffer);
         Some((parcel.channel, parcel.address, len))
     }
 
     /// How many datagrams found no place.
     pub fn overflows(&self) -> u64 {
-        self.queues.borrow().overflows
+        let queues = self.queues.borrow();
+        queues.to_bridge.overflows + queues.to_caller.overflows
     }
 }
 
 impl Transport for SimTransport {
     fn receive(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
-        let parcel = self.queues.borrow_mut().to_bridge.pop_front()?;
+        let parcel = self.queues.borrow_mut().to_bridge.parcels.pop_front()?;
         let len = copy(&parcel, buffer);
         Some(Datagram {
             channel: parcel.channel,
@@ -106,44 +131,37 @@ impl Transport for SimTransport {
     }
 
     fn send(&mut self, channel: Channel, to: SocketAddr, datagram: &[u8]) {
-        let mut queues = self.queues.borrow_mut();
-        let Queues {
-            to_caller,
-            capacity,
-            overflows,
-            ..
-        } = &mut *queues;
         let nobody_asks = Timestamp::from_micros(0);
-        push(
-            to_caller,
-            *capacity,
-            overflows,
-            (channel, to, nobody_asks),
-            datagram,
-        );
+        let mut queues = self.queues.borrow_mut();
+        queues.to_caller.push((channel, to, nobody_asks), datagram);
     }
 }
 
-fn push(
-    queue: &mut VecDeque<Parcel>,
-    capacity: usize,
-    overflows: &mut u64,
-    (channel, address, arrived): (Channel, SocketAddr, Timestamp),
-    datagram: &[u8],
-) {
-    let mut bytes = [0; MAX_DATAGRAM];
-    match bytes.get_mut(..datagram.len()) {
-        Some(room) if queue.len() < capacity => {
-            room.copy_from_slice(datagram);
-            queue.push_back(Parcel {
-                channel,
-                address,
-                arrived,
-                len: datagram.len(),
-                bytes,
-            });
+impl Queue {
+    fn new(most: usize, from_the_start: usize) -> Queue {
+        Queue {
+            parcels: VecDeque::with_capacity(from_the_start),
+            most,
+            overflows: 0,
         }
-        Some(_) | None => *overflows += 1,
+    }
+
+    fn push(&mut self, envelope: (Channel, SocketAddr, Timestamp), datagram: &[u8]) {
+        let (channel, address, arrived) = envelope;
+        let mut bytes = [0; MAX_DATAGRAM];
+        match bytes.get_mut(..datagram.len()) {
+            Some(room) if self.parcels.len() < self.most => {
+                room.copy_from_slice(datagram);
+                self.parcels.push_back(Parcel {
+                    channel,
+                    address,
+                    arrived,
+                    len: datagram.len(),
+                    bytes,
+                });
+            }
+            Some(_) | None => self.overflows += 1,
+        }
     }
 }
 
@@ -169,7 +187,7 @@ mod tests {
 
     #[test]
     fn datagrams_pass_both_ways_and_a_full_line_loses_the_newest() {
-        let (mut transport, mut line) = line(2);
+        let (mut transport, mut line) = line(2, 2);
         for text in [b"one", b"two", b"six"] {
             line.deliver(Channel::Rtp, HERE, START, text);
             transport.send(Channel::Rtcp, HERE, text);

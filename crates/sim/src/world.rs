@@ -9,7 +9,7 @@ use tutti_control_plane::{
 };
 use tutti_media::{Audio, CodecError, ConferenceSlot, EngineCommand, LegSlot};
 use tutti_model::{
-    AccountId, Beep, CallId, CloseReason, Codec, ConferenceId, RecordingId, Timestamp,
+    AccountId, Beep, CallId, CloseReason, Codec, ConferenceId, Format, RecordingId, Timestamp,
 };
 
 use crate::application::{self, Application};
@@ -99,7 +99,7 @@ impl World {
         };
         match self.feed(input)? {
             Ok(Reply::Conference(record)) => Ok(Some(record.id)),
-            Ok(Reply::Done | Reply::Participant(_)) | Err(_) => Ok(None),
+            Ok(Reply::Done | Reply::Participant(_) | Reply::ParticipantNow(_)) | Err(_) => Ok(None),
         }
     }
 
@@ -335,8 +335,7 @@ impl World {
         let setup = CallerSetup {
             call,
             number: caller as u16,
-            codec,
-            fec: false,
+            format: Format::plain(codec),
             mouth,
         };
         let Some(slot) = self.studio.dial(setup)? else {
@@ -437,6 +436,8 @@ impl World {
                 ..
             } => {}
             Effect::Log(entry) => self.log.push(entry),
+            // Nobody watches.
+            Effect::Live(_) => {}
         }
         Ok(())
     }

@@ -1,0 +1,111 @@
+//! What need not be done is not done: one encode for all who hear the same, and none in silence.
+
+use tutti_model::Codec;
+use tutti_sim::{Mouth, Studio, Tone, Voice};
+
+use crate::stage::{LISTEN_ONLY, TALK_AND_LISTEN, allow, joined, studio};
+
+/// Longer than anybody who has spoken keeps an encoder of its own, in ticks.
+const FORGOTTEN: u32 = 500;
+
+const TALKERS: usize = 3;
+const LISTENERS: usize = 20;
+
+const CODECS: [Codec; 4] = [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma];
+
+/// A microphone in which nothing is to be heard, encoded all the same.
+fn silence() -> Mouth {
+    Mouth::Tone(Tone::new(400.0, 0.0))
+}
+
+/// Three who may talk, of whom some do, and twenty who send silence; settled.
+fn conference(codec: Codec, talking: usize) -> Studio {
+    let mut studio = studio();
+    for number in 0..TALKERS {
+        let mouth = if number < talking {
+            Mouth::Voice(Voice::of_caller(number))
+        } else {
+            silence()
+        };
+        joined(&mut studio, codec, mouth, TALK_AND_LISTEN);
+    }
+    for _ in 0..LISTENERS {
+        joined(&mut studio, codec, silence(), TALK_AND_LISTEN);
+    }
+    studio.ticks(FORGOTTEN).unwrap();
+    studio
+}
+
+/// Frames encoded, and decoded, in one second.
+fn work_in_a_second(studio: &mut Studio) -> (u64, u64) {
+    let before = (studio.encodes(), decoded(studio));
+    studio.ticks(50).unwrap();
+    (studio.encodes() - before.0, decoded(studio) - before.1)
+}
+
+fn decoded(studio: &Studio) -> u64 {
+    studio
+        .legs()
+        .map(|leg| leg.receive_counters().decoded_frames)
+        .sum()
+}
+
+#[test]
+fn while_nobody_speaks_nothing_is_encoded_and_hardly_anything_decoded() {
+    for codec in CODECS {
+        let mut studio = conference(codec, 0);
+        let (encodes, decodes) = work_in_a_second(&mut studio);
+        assert_eq!(encodes, 0, "{codec:?}");
+        // Of 23 legs a few are looked into, to be sure that they are as quiet as they say.
+        assert!(decodes <= 60, "{codec:?}: {decodes} frames decoded");
+        let before: Vec<u64> = received(&mut studio);
+        studio.ticks(50).unwrap();
+        // Everybody is sent its silence all the same.
+        let after = received(&mut studio);
+        assert!(
+            before
+                .iter()
+                .zip(&after)
+                .all(|(before, after)| after - before == 50),
+            "{codec:?}"
+        );
+    }
+}
+
+#[test]
+fn one_talker_costs_one_encode_and_one_decode() {
+    for codec in CODECS {
+        let (encodes, decodes) = work_in_a_second(&mut conference(codec, 1));
+        // The talker hears nothing, which is not encoded either.
+        assert_eq!(encodes, 50, "{codec:?}");
+        assert!((50..=110).contains(&decodes), "{codec:?}: {decodes}");
+    }
+}
+
+#[test]
+fn three_talkers_cost_an_encode_each_and_one_for_all_others() {
+    for codec in CODECS {
+        let (encodes, decodes) = work_in_a_second(&mut conference(codec, 3));
+        assert_eq!(encodes, 200, "{codec:?}");
+        assert!((150..=210).contains(&decodes), "{codec:?}: {decodes}");
+    }
+}
+
+#[test]
+fn whoever_may_not_talk_is_not_decoded_whatever_it_says() {
+    let mut studio = conference(Codec::Opus, 3);
+    let slots: Vec<_> = studio.slots().collect();
+    for slot in slots {
+        allow(&mut studio, slot, LISTEN_ONLY);
+    }
+    studio.ticks(FORGOTTEN).unwrap();
+    let (encodes, decodes) = work_in_a_second(&mut studio);
+    assert_eq!((encodes, decodes), (0, 0));
+}
+
+fn received(studio: &mut Studio) -> Vec<u64> {
+    studio
+        .callers()
+        .map(|caller| caller.received().packets)
+        .collect()
+}
