@@ -41,6 +41,9 @@ impl Stream {
             format: Format::plain(codec),
             payload_type: 96,
             telephone_event: None,
+            comfort_noise: None,
+            level_extension: None,
+            mixer_levels_extension: None,
             remote_rtp: here,
             remote_rtcp: here,
             flow: MediaFlow {

@@ -7,6 +7,9 @@ use crate::histogram::Histogram;
 /// A packet this far behind its place on the sender's timeline is late: a phone has played on.
 const LATE_AFTER: Duration = Duration::from_millis(60);
 
+/// A packet this far behind its place is not on time, though a phone's buffer takes it.
+const BEHIND_AFTER: Duration = Duration::from_millis(5);
+
 /// A jump by more than this is a new stream rather than a loss.
 const LARGEST_GAP: u16 = 500;
 
@@ -50,7 +53,11 @@ pub struct Counters {
     pub lost: u64,
     /// Packets that came more than 60 ms behind their place, or after their successor.
     pub late: u64,
+    /// Packets that came more than 5 ms behind their place; the late ones are among them.
+    pub behind: u64,
     pub duplicates: u64,
+    /// Packets that hold more than silence, as far as a listener that decodes nothing can tell.
+    pub sounding: u64,
     /// RTCP packets, which share the port (RFC 5761).
     pub rtcp: u64,
     /// Datagrams that are neither that nor audio of the negotiated payload type.
@@ -63,6 +70,30 @@ pub struct Counters {
     pub jitter: Duration,
     /// The time from each packet to the next.
     pub interarrival: Histogram,
+}
+
+impl Counters {
+    /// What was counted since an earlier moment.
+    #[must_use]
+    pub fn since(&self, earlier: &Counters) -> Counters {
+        Counters {
+            sent: self.sent - earlier.sent,
+            send_errors: self.send_errors - earlier.send_errors,
+            received: self.received - earlier.received,
+            // What was missing earlier may have come.
+            lost: self.lost.saturating_sub(earlier.lost),
+            late: self.late - earlier.late,
+            behind: self.behind - earlier.behind,
+            duplicates: self.duplicates - earlier.duplicates,
+            sounding: self.sounding - earlier.sounding,
+            rtcp: self.rtcp - earlier.rtcp,
+            strays: self.strays - earlier.strays,
+            undecodable: self.undecodable - earlier.undecodable,
+            streams: self.streams - earlier.streams,
+            jitter: self.jitter,
+            interarrival: self.interarrival.since(&earlier.interarrival),
+        }
+    }
 }
 
 /// Keeps account of one incoming stream.
@@ -119,6 +150,7 @@ impl Arrivals {
             stream.seen |= 1 << behind;
             counters.received += 1;
             counters.late += 1;
+            counters.behind += 1;
             counters.lost = counters.lost.saturating_sub(1);
             return Verdict::Overtaken;
         }
@@ -130,9 +162,9 @@ impl Arrivals {
         stream.seen = stream.seen.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
         counters.received += 1;
         counters.lost += u64::from(missing);
-        if stream.lateness(packet, self.clock_rate_hz) > LATE_AFTER {
-            counters.late += 1;
-        }
+        let lateness = stream.lateness(packet, self.clock_rate_hz);
+        counters.late += u64::from(lateness > LATE_AFTER);
+        counters.behind += u64::from(lateness > BEHIND_AFTER);
         counters.jitter = Duration::from_micros(stream.jitter_us as u64);
         Verdict::Play { missing }
     }

@@ -8,12 +8,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tutti_model::Codec;
 use tutti_sip::DialogId;
-use tutti_sip::sdp::{LocalMedia, accept_answer, make_offer};
+use tutti_sip::sdp::{Extras, LocalMedia, accept_answer, make_offer_with};
 
+use crate::arrivals::Counters;
 use crate::ear::{Audible, Heard, Vocabulary};
-use crate::leg::{Desk, Leg, LegSetup, Notes, PipPart, Speech, WavFile};
+use crate::histogram::Histogram;
+use crate::leg::{Desk, Habits, Leg, LegSetup, Notes, PipPart, Speech, WavFile};
 use crate::line::{CallFailure, Line, LineEvent};
 use crate::pacer::{Pacer, Seat};
+use crate::residue::Residue;
+use crate::timeline::Cell;
 
 /// How long a caller lets it ring.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -56,6 +60,16 @@ impl Caller {
         pacer: &Pacer,
         plan: CallerPlan,
     ) -> Result<Caller, CallFailure> {
+        Caller::dial_as(line, pacer, plan, Habits::default()).await
+    }
+
+    /// The same for a caller of other habits.
+    pub(crate) async fn dial_as(
+        line: &Arc<Line>,
+        pacer: &Pacer,
+        plan: CallerPlan,
+        habits: Habits,
+    ) -> Result<Caller, CallFailure> {
         let socket = UdpSocket::bind((line.ip(), 0))?;
         let port = socket.local_addr()?.port();
         let codecs = [plan.codec];
@@ -68,6 +82,10 @@ impl Caller {
             session_id: u64::from(port),
             version: 1,
         };
+        let extras = Extras {
+            dtx: habits.dtx,
+            ..Extras::default()
+        };
         let recording = plan
             .recording
             .as_deref()
@@ -75,7 +93,7 @@ impl Caller {
             .transpose()?;
         let dialed_at = Instant::now();
         let (dialog, mut events) = line
-            .dial(&plan.target, &plan.from, make_offer(&local))
+            .dial(&plan.target, &plan.from, make_offer_with(&local, extras))
             .await?;
         let dialog = OpenDialog {
             line: Arc::clone(line),
@@ -93,6 +111,7 @@ impl Caller {
             own: plan.own,
             pips: plan.pips,
             recording,
+            habits,
         };
         let (leg, desk) = Leg::new(setup, answered_at)?;
         Ok(Caller {
@@ -124,6 +143,23 @@ impl Caller {
     /// Everything that the caller has noticed so far.
     pub fn notes(&self) -> Notes {
         self.desk.notes().clone()
+    }
+
+    /// What the caller has counted so far, and the delays that it has measured.
+    pub(crate) fn counts(&self) -> (Counters, Histogram) {
+        let notes = self.desk.notes();
+        (notes.counters.clone(), notes.delays.clone())
+    }
+
+    /// What the caller heard within a stretch of time.
+    pub(crate) fn heard_between(&self, from: Instant, to: Instant) -> (Vec<Cell>, Vec<Residue>) {
+        let notes = self.desk.notes();
+        let residues = notes.residues.iter();
+        let within = |residue: &&Residue| residue.from >= from && residue.to <= to;
+        (
+            notes.timeline.between(from, to).to_vec(),
+            residues.filter(within).copied().collect(),
+        )
     }
 
     /// When the call was answered.

@@ -17,6 +17,9 @@ const WINDOW_CELLS: usize = 2;
 /// A tone below this is not heard, in dB relative to a full-scale sine.
 const FLOOR_DB: f32 = -50.0;
 
+/// A quiet room is below this, and speech above it, in dB relative to a full-scale sine.
+const SPEECH_DB: f32 = -45.0;
+
 /// A tone this far below the loudest one is taken for the codec's by-product, in dB.
 const MASKING_DB: f32 = 26.0;
 
@@ -30,6 +33,8 @@ pub enum Tones {
     Together(Vec<f32>),
     /// The first, and then the second.
     InTurn([f32; 2]),
+    /// None in particular: anything that is loud enough.
+    Any,
 }
 
 /// A sound that an ear knows.
@@ -56,10 +61,19 @@ impl Sound {
         }
     }
 
+    /// Anything but silence and a quiet room's noise.
+    pub fn anything(name: &str) -> Sound {
+        Sound {
+            name: name.to_owned(),
+            tones: Tones::Any,
+        }
+    }
+
     fn tones_hz(&self) -> &[f32] {
         match &self.tones {
             Tones::Together(tones) => tones,
             Tones::InTurn(tones) => tones,
+            Tones::Any => &[],
         }
     }
 }
@@ -150,7 +164,7 @@ impl FromIterator<usize> for Audible {
 pub struct Heard {
     pub audible: Audible,
     /// The level of each sound of the vocabulary: that of its weakest tone (of its strongest, where
-    /// tones come in turn), in dB relative to a full-scale sine.
+    /// tones come in turn; of everything, where any will do), in dB relative to a full-scale sine.
     pub levels_db: Vec<f32>,
 }
 
@@ -223,6 +237,9 @@ impl Ear {
     }
 
     fn recognise(&mut self) {
+        let power = self.sound.iter().map(|sample| sample * sample).sum::<f32>();
+        // A full-scale sine has half the power of full scale.
+        let overall_db = 10.0 * (2.0 * power / self.sound.len() as f32).max(1e-14).log10();
         let levels = self.meter.measure(&self.sound);
         let loudest = levels.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let threshold = FLOOR_DB.max(loudest - MASKING_DB);
@@ -240,6 +257,7 @@ impl Ear {
                     let strongest = tones.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                     (strongest, there(1) && (there(0) || self.before[first]))
                 }
+                Tones::Any => (overall_db, overall_db >= SPEECH_DB),
             };
             self.heard.levels_db[at] = level;
             if is_heard {

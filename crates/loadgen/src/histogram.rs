@@ -37,6 +37,18 @@ impl Histogram {
         }
     }
 
+    /// What was counted since an earlier moment.
+    #[must_use]
+    pub fn since(&self, earlier: &Histogram) -> Histogram {
+        let before = earlier.counts.iter().chain(std::iter::repeat(&0));
+        let counts = self.counts.iter().zip(before);
+        Histogram {
+            counts: counts
+                .map(|(now, before)| now.saturating_sub(*before))
+                .collect(),
+        }
+    }
+
     /// How many durations were counted.
     pub fn count(&self) -> u64 {
         self.counts.iter().map(|count| u64::from(*count)).sum()
@@ -69,6 +81,16 @@ mod tests {
         assert_eq!(low.quantile_ms(0.5), Some(50.0));
         assert_eq!(low.quantile_ms(0.99), Some(99.0));
         assert_eq!(Histogram::default().quantile_ms(0.5), None);
+    }
+
+    #[test]
+    fn what_was_counted_before_is_left_out() {
+        let mut histogram = Histogram::default();
+        histogram.add(Duration::from_millis(3));
+        let earlier = histogram.clone();
+        histogram.add(Duration::from_millis(9));
+        let since = histogram.since(&earlier);
+        assert_eq!((since.count(), since.quantile_ms(0.5)), (1, Some(9.0)));
     }
 
     #[test]

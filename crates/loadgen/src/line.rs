@@ -180,9 +180,10 @@ async fn dispatch(event: SipEvent, directory: &Mutex<Directory>, endpoint: &Endp
             reason,
         } => (dialog, LineEvent::Failed { status, reason }),
         SipEvent::Ended { dialog, reason: _ } => (dialog, LineEvent::Ended),
-        SipEvent::Progress { .. } | SipEvent::Acknowledged { .. } | SipEvent::Cancelled { .. } => {
-            return;
-        }
+        SipEvent::Progress { .. }
+        | SipEvent::Acknowledged { .. }
+        | SipEvent::Cancelled { .. }
+        | SipEvent::Digit { .. } => return,
         // Callers only call, and their media stays as it was agreed.
         SipEvent::Invite { dialog, .. } => {
             return endpoint

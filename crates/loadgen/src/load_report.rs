@@ -5,11 +5,15 @@ use std::fmt;
 
 use crate::arrivals::Counters;
 use crate::histogram::Histogram;
+use crate::metrics::Ticks;
+use crate::process::ProcessReport;
 
 /// What many callers found out. `load` fails when [`LoadReport::is_good`] is false.
-#[derive(Debug, Clone, Default, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct LoadReport {
+    /// What the result is called in a comparison.
+    pub name: Option<String>,
     pub calls_placed: usize,
     pub calls_answered: usize,
     /// Calls that did not come about, by reason.
@@ -18,13 +22,16 @@ pub struct LoadReport {
     pub calls_dropped: usize,
     pub conferences: usize,
     pub talkers: usize,
+    /// How many callers decoded what they heard; the others counted packets.
+    pub ears: usize,
     /// How long was judged, once everybody was there.
     pub judged_seconds: f64,
     pub setup_ms: Option<Quantiles>,
     pub packets: Packets,
     pub interarrival_ms: Option<Quantiles>,
     pub worst_jitter_ms: f64,
-    /// From the first sample sent to the first sample arrived.
+    /// What the bridge adds: from when a sample leaves in its packet to when it arrives in one, plus
+    /// how much further back it lies there. A packet's 20 ms more from mouth to ear.
     pub delay_ms: Option<Quantiles>,
     /// The loudest own voice that any talker heard in two seconds, in dB against what it sent.
     pub own_residue_db: Option<f32>,
@@ -33,12 +40,16 @@ pub struct LoadReport {
     pub residue_noise_db: Option<f32>,
     /// How late the callers themselves were: what is above a few milliseconds is not the bridge's.
     pub pacing_lateness_ms: Option<Quantiles>,
+    /// What the watched process cost.
+    pub process: Option<ProcessReport>,
+    /// What the bridge itself counted.
+    pub ticks: Option<Ticks>,
     /// Callers who heard what they must not, or missed what they must hear.
     pub wrongs: Vec<Wrong>,
 }
 
 /// How a measure is spread.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Quantiles {
     pub p50: f64,
     pub p99: f64,
@@ -46,13 +57,16 @@ pub struct Quantiles {
 }
 
 /// Packets of all callers together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Packets {
     pub sent: u64,
     pub received: u64,
     pub lost: u64,
+    /// More than 60 ms behind their place.
     pub late: u64,
+    /// More than 5 ms behind their place.
+    pub behind: u64,
     pub duplicates: u64,
     pub strays: u64,
     pub undecodable: u64,
@@ -60,7 +74,7 @@ pub struct Packets {
 }
 
 /// A caller who heard wrongly.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Wrong {
     pub caller: String,
     /// Talkers whom it should have heard.
@@ -87,6 +101,7 @@ impl Packets {
         self.received += counters.received;
         self.lost += counters.lost;
         self.late += counters.late;
+        self.behind += counters.behind;
         self.duplicates += counters.duplicates;
         self.strays += counters.strays;
         self.undecodable += counters.undecodable;
@@ -135,6 +150,10 @@ impl fmt::Display for LoadReport {
             "conferences, talkers",
             format!("{}, {} in each", self.conferences, self.talkers),
         )?;
+        row(
+            "listened to by",
+            format!("{} of {}", self.ears, self.calls_answered),
+        )?;
         if let Some(setup) = self.setup_ms {
             row("call set-up", setup.to_string())?;
         }
@@ -149,8 +168,14 @@ impl fmt::Display for LoadReport {
             format!("{} ({:.3} %)", packets.lost, share(packets.lost)),
         )?;
         row(
-            "late",
-            format!("{} ({:.3} %)", packets.late, share(packets.late)),
+            "late by 60 ms, by 5 ms",
+            format!(
+                "{} ({:.3} %), {} ({:.3} %)",
+                packets.late,
+                share(packets.late),
+                packets.behind,
+                share(packets.behind)
+            ),
         )?;
         row(
             "duplicate, stray, bad",
@@ -165,8 +190,8 @@ impl fmt::Display for LoadReport {
         row("worst jitter", format!("{:.2} ms", self.worst_jitter_ms))?;
         if let Some(delay) = self.delay_ms {
             row(
-                "delay through bridge",
-                format!("{delay} ({} pips)", delay.samples),
+                "delay that it adds",
+                format!("{delay} ({} pips); mouth to ear 20 ms more", delay.samples),
             )?;
         }
         if let Some(residue) = self.own_residue_db {
@@ -178,6 +203,29 @@ impl fmt::Display for LoadReport {
         }
         if let Some(lateness) = self.pacing_lateness_ms {
             row("callers' own lateness", lateness.to_string())?;
+        }
+        if let Some(process) = &self.process {
+            row("CPU of the bridge", process.to_string())?;
+            let per_caller = process.kib_per_caller.unwrap_or_default();
+            row(
+                "memory of the bridge",
+                format!(
+                    "{} KiB before, {} KiB now: {per_caller:.0} KiB a caller",
+                    process.rss_before_kib, process.rss_after_kib
+                ),
+            )?;
+        }
+        if let Some(ticks) = self.ticks {
+            row(
+                "late ticks",
+                format!(
+                    "{} late and {} left out of {}: {:.0} in a million",
+                    ticks.late,
+                    ticks.skipped,
+                    ticks.ticks,
+                    ticks.late_per_million()
+                ),
+            )?;
         }
         writeln!(f)?;
         for wrong in self.wrongs.iter().take(MOST_NAMED) {

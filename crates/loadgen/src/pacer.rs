@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::histogram::Histogram;
-use crate::leg::{Leg, PTIME};
+use crate::leg::{Leg, PTIME, Tools};
 
 /// How many phases a tick has.
 const PHASES: usize = 8;
@@ -84,6 +84,11 @@ impl Pacer {
         Seat { id, orders }
     }
 
+    /// Forgets how late ticks were until now.
+    pub fn forget_lateness(&self) {
+        *self.lateness.lock().unwrap_or_else(PoisonError::into_inner) = Histogram::default();
+    }
+
     /// How late ticks began: the generator's own share in what it measures.
     pub fn lateness(&self) -> Histogram {
         self.lateness
@@ -135,6 +140,7 @@ impl Drop for Seat {
 /// Walks through the phases until told to stop.
 fn walk(inbox: &Receiver<Order>, lateness: &Mutex<Histogram>) {
     let mut phases: [Vec<(u64, Box<Leg>)>; PHASES] = Default::default();
+    let mut tools = Tools::new();
     let mut deadline = Instant::now();
     for phase in (0..PHASES).cycle() {
         let now = wait_until(deadline);
@@ -166,8 +172,9 @@ fn walk(inbox: &Receiver<Order>, lateness: &Mutex<Histogram>) {
                 .unwrap_or_else(PoisonError::into_inner)
                 .add(late);
         }
+        tools.post.send_due(now);
         for (_, leg) in &mut phases[phase] {
-            leg.tick(Instant::now());
+            leg.tick(Instant::now(), &mut tools);
         }
         deadline += PTIME / PHASES as u32;
     }

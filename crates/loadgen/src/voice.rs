@@ -11,6 +11,8 @@ use std::time::Duration;
 use dasp::Signal;
 use dasp::signal::{ConstHz, Sine};
 
+use crate::floor::TURN;
+
 /// Where the low band starts, and how far apart its tones are.
 const LOW_BAND_HZ: (f32, f32) = (310.0, 20.0);
 
@@ -78,14 +80,25 @@ pub enum Manner {
     Syllables,
     /// In syllables, with a pause of 600 ms after every 1.4 s.
     Talkspurts,
+    /// In syllables, and one talker of a conference at a time, for three seconds each.
+    Turns,
 }
 
 impl Manner {
-    /// The longest pause that belongs to the manner.
-    pub fn longest_pause(self) -> Duration {
+    /// The longest pause that belongs to the manner, where this many talkers are in a conference.
+    pub fn longest_pause(self, talkers: usize) -> Duration {
         match self {
             Manner::Steady | Manner::Syllables => Duration::ZERO,
             Manner::Talkspurts => Duration::from_millis(600),
+            Manner::Turns => TURN * u32::try_from(talkers.saturating_sub(1)).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Whether the manner has no pause at this moment of talking.
+    pub(crate) fn is_saying(self, at_secs: f32) -> bool {
+        match self {
+            Manner::Steady | Manner::Syllables | Manner::Turns => true,
+            Manner::Talkspurts => at_secs % 2.0 < 1.4,
         }
     }
 
@@ -94,8 +107,8 @@ impl Manner {
         let syllable = 0.75 + 0.25 * (at_secs * 4.0 * std::f32::consts::TAU).cos();
         match self {
             Manner::Steady => 1.0,
-            Manner::Syllables => syllable,
-            Manner::Talkspurts if at_secs % 2.0 < 1.4 => syllable,
+            Manner::Syllables | Manner::Turns => syllable,
+            Manner::Talkspurts if self.is_saying(at_secs) => syllable,
             Manner::Talkspurts => 0.0,
         }
     }
@@ -214,7 +227,7 @@ mod tests {
             .count();
         assert_eq!(
             Duration::from_millis(paused as u64),
-            Manner::Talkspurts.longest_pause()
+            Manner::Talkspurts.longest_pause(3)
         );
     }
 }

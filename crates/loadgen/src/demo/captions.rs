@@ -1,6 +1,6 @@
 //! Where does the name of each moment stand, so that none is in another's way?
 
-use super::svg::{Anchor, text_width};
+use crate::svg::{Anchor, text_width};
 
 /// The size of captions, in pixels.
 pub(super) const CAPTION_SIZE: f64 = 11.0;

@@ -9,8 +9,7 @@ mod cast;
 mod expectation;
 mod picture;
 mod report;
-mod rest;
-mod svg;
+
 mod tones;
 mod walk;
 

@@ -3,7 +3,7 @@
 //! A pure function from facts to SVG.
 
 use super::captions::{self, CAPTION_SIZE, Caption};
-use super::svg::{Anchor, Area, Svg, TextStyle, text_width};
+use crate::svg::{Anchor, Area, Svg, TextStyle, text_width};
 
 /// Everything that the picture shows. Times are seconds since the demo began.
 #[derive(Debug, Clone, Default)]
@@ -473,8 +473,8 @@ fn status_colours(status: &str) -> (&'static str, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::svg::tests::assert_well_formed;
     use super::*;
+    use crate::svg::tests::assert_well_formed;
 
     #[test]
     fn the_picture_is_well_formed_and_shows_everybody() {

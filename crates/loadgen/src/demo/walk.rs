@@ -16,11 +16,11 @@ use super::DemoBridge;
 use super::application::{Application, Received};
 use super::cast::{DemoSound, Role, set, vocabulary};
 use super::expectation::{Expectation, Phase};
-use super::rest::Rest;
 use crate::caller::{Caller, CallerPlan};
 use crate::leg::{Notes, Speech};
 use crate::line::Line;
 use crate::pacer::Pacer;
+use crate::rest::Rest;
 use crate::voice::Manner;
 
 /// How long the bridge may take to do what it was asked.

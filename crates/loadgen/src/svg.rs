@@ -13,17 +13,17 @@ const LETTER_EMS: f64 = 0.56;
 
 /// A rectangle of the picture, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Area {
-    pub(super) x: f64,
-    pub(super) y: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
+pub(crate) struct Area {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
 }
 
 impl Area {
     /// Whether two rectangles share any room.
     #[cfg(test)]
-    pub(super) fn overlaps(&self, other: &Area) -> bool {
+    pub(crate) fn overlaps(&self, other: &Area) -> bool {
         self.x < other.x + other.width
             && other.x < self.x + self.width
             && self.y < other.y + other.height
@@ -33,7 +33,7 @@ impl Area {
 
 /// Which end of a text its position is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Anchor {
+pub(crate) enum Anchor {
     Start,
     Middle,
     End,
@@ -41,22 +41,22 @@ pub(super) enum Anchor {
 
 /// How a text looks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TextStyle {
-    pub(super) size: f64,
-    pub(super) colour: &'static str,
-    pub(super) bold: bool,
-    pub(super) anchor: Anchor,
+pub(crate) struct TextStyle {
+    pub(crate) size: f64,
+    pub(crate) colour: &'static str,
+    pub(crate) bold: bool,
+    pub(crate) anchor: Anchor,
 }
 
 /// A picture that is being drawn.
-pub(super) struct Svg {
+pub(crate) struct Svg {
     body: String,
     labels: Vec<(Area, String)>,
 }
 
 impl Svg {
     /// An empty picture.
-    pub(super) fn new() -> Svg {
+    pub(crate) fn new() -> Svg {
         Svg {
             body: String::new(),
             labels: Vec::new(),
@@ -64,7 +64,7 @@ impl Svg {
     }
 
     /// Draws a rectangle with rounded corners; the tooltip may be empty.
-    pub(super) fn rect(&mut self, area: Area, radius: f64, fill: &str, tooltip: &str) {
+    pub(crate) fn rect(&mut self, area: Area, radius: f64, fill: &str, tooltip: &str) {
         let Area {
             x,
             y,
@@ -79,7 +79,7 @@ impl Svg {
     }
 
     /// Draws a straight line; `dashes` may be empty.
-    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, dashes: &str) {
+    pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, dashes: &str) {
         self.push(&format!(
             r#"<line x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}" stroke="{}" stroke-width="1" stroke-dasharray="{}"/>"#,
             from.0, from.1, to.0, to.1, escape(colour), escape(dashes),
@@ -87,7 +87,7 @@ impl Svg {
     }
 
     /// Draws a filled shape through these corners.
-    pub(super) fn shape(&mut self, corners: &[(f64, f64)], fill: &str, tooltip: &str) {
+    pub(crate) fn shape(&mut self, corners: &[(f64, f64)], fill: &str, tooltip: &str) {
         let mut points = String::new();
         for (x, y) in corners {
             // Writing to a String does not fail.
@@ -102,7 +102,7 @@ impl Svg {
     }
 
     /// Draws a dot.
-    pub(super) fn dot(&mut self, at: (f64, f64), radius: f64, fill: &str, tooltip: &str) {
+    pub(crate) fn dot(&mut self, at: (f64, f64), radius: f64, fill: &str, tooltip: &str) {
         self.push(&format!(
             r#"<circle cx="{:.1}" cy="{:.1}" r="{radius:.1}" fill="{}">{}</circle>"#,
             at.0,
@@ -113,7 +113,7 @@ impl Svg {
     }
 
     /// Writes text with its baseline at a position, and claims its room.
-    pub(super) fn text(&mut self, at: (f64, f64), style: TextStyle, text: &str) {
+    pub(crate) fn text(&mut self, at: (f64, f64), style: TextStyle, text: &str) {
         self.labels
             .push((text_area(at, style, text), text.to_owned()));
         let anchor = match style.anchor {
@@ -134,12 +134,12 @@ impl Svg {
 
     /// The room that labels have claimed, with their text.
     #[cfg(test)]
-    pub(super) fn labels(&self) -> &[(Area, String)] {
+    pub(crate) fn labels(&self) -> &[(Area, String)] {
         &self.labels
     }
 
     /// The whole document; `definitions` are patterns that fills refer to.
-    pub(super) fn document(
+    pub(crate) fn document(
         &self,
         width: f64,
         height: f64,
@@ -163,12 +163,12 @@ impl Svg {
 }
 
 /// How wide a text is, by estimate.
-pub(super) fn text_width(text: &str, size: f64) -> f64 {
+pub(crate) fn text_width(text: &str, size: f64) -> f64 {
     text.chars().count() as f64 * size * LETTER_EMS
 }
 
 /// The room that a text takes.
-pub(super) fn text_area(at: (f64, f64), style: TextStyle, text: &str) -> Area {
+pub(crate) fn text_area(at: (f64, f64), style: TextStyle, text: &str) -> Area {
     let width = text_width(text, style.size);
     let x = match style.anchor {
         Anchor::Start => at.0,
@@ -209,11 +209,11 @@ fn escape(text: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Asserts that every element is closed in order and every text is escaped.
-    pub(in crate::demo) fn assert_well_formed(document: &str) {
+    pub(crate) fn assert_well_formed(document: &str) {
         let mut open: Vec<&str> = Vec::new();
         let mut rest = document;
         while let Some(start) = rest.find('<') {

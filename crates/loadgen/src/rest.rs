@@ -1,4 +1,4 @@
-//! How does the demo ask the bridge for something? (FreeClimb API)
+//! How is a bridge asked for something? (FreeClimb API)
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An account's view of the REST API.
-pub(super) struct Rest {
+pub(crate) struct Rest {
     client: Client,
     /// The account's URL, without a slash at the end.
     base: String,
@@ -21,7 +21,7 @@ pub(super) struct Rest {
 
 impl Rest {
     /// A client for an account; `api_base` is where the HTTP API listens.
-    pub(super) fn new(api_base: &str, account: &str, api_key: &str) -> anyhow::Result<Rest> {
+    pub(crate) fn new(api_base: &str, account: &str, api_key: &str) -> anyhow::Result<Rest> {
         // Another part of the process may have chosen its provider already, which does as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().timeout(PATIENCE).build()?;
@@ -37,7 +37,7 @@ impl Rest {
     }
 
     /// Creates an application and returns its id.
-    pub(super) async fn create_application(&self, application: &Value) -> anyhow::Result<String> {
+    pub(crate) async fn create_application(&self, application: &Value) -> anyhow::Result<String> {
         let created = self
             .json(Method::POST, "/Applications", Some(application))
             .await?;
@@ -45,7 +45,7 @@ impl Rest {
     }
 
     /// Takes a phone number for an application.
-    pub(super) async fn take_number(
+    pub(crate) async fn take_number(
         &self,
         number: &str,
         application: &str,
@@ -58,7 +58,7 @@ impl Rest {
     }
 
     /// Creates a conference and returns its id.
-    pub(super) async fn create_conference(&self, conference: &Value) -> anyhow::Result<String> {
+    pub(crate) async fn create_conference(&self, conference: &Value) -> anyhow::Result<String> {
         let created = self
             .json(Method::POST, "/Conferences", Some(conference))
             .await?;
@@ -66,7 +66,7 @@ impl Rest {
     }
 
     /// Changes a conference.
-    pub(super) async fn update_conference(
+    pub(crate) async fn update_conference(
         &self,
         conference: &str,
         change: &Value,
@@ -81,7 +81,7 @@ impl Rest {
     }
 
     /// The conference's status.
-    pub(super) async fn conference_status(&self, conference: &str) -> anyhow::Result<String> {
+    pub(crate) async fn conference_status(&self, conference: &str) -> anyhow::Result<String> {
         text(
             &self
                 .json(Method::GET, &format!("/Conferences/{conference}"), None)
@@ -91,7 +91,7 @@ impl Rest {
     }
 
     /// Changes what a participant may do.
-    pub(super) async fn update_participant(
+    pub(crate) async fn update_participant(
         &self,
         conference: &str,
         call: &str,
@@ -103,7 +103,7 @@ impl Rest {
     }
 
     /// The recordings of a conference, mixed ones and tracks.
-    pub(super) async fn recordings(&self, conference: &str) -> anyhow::Result<Vec<Value>> {
+    pub(crate) async fn recordings(&self, conference: &str) -> anyhow::Result<Vec<Value>> {
         let path = format!("/Conferences/{conference}/Recordings");
         let page = self.json(Method::GET, &path, None).await?;
         let recordings = page.get("recordings").and_then(Value::as_array);
@@ -113,7 +113,7 @@ impl Rest {
     }
 
     /// A recording's file.
-    pub(super) async fn download(&self, recording: &str) -> anyhow::Result<Bytes> {
+    pub(crate) async fn download(&self, recording: &str) -> anyhow::Result<Bytes> {
         self.send(
             Method::GET,
             &format!("/Recordings/{recording}/Download"),

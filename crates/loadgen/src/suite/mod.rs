@@ -1,0 +1,177 @@
+//! Does the bridge keep its promises on this machine? `scripts/bench`
+//!
+//! Starts bridges on the first core, is on another one itself, measures every goal a few times, and
+//! writes the figures, a page and a chart. What is not measured this time stays as it was.
+
+mod bridge;
+mod chart;
+mod floor_of_machine;
+mod goals;
+mod machine;
+mod measuring;
+mod page;
+mod row;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use nix::sys::resource::{Resource, setrlimit};
+
+use crate::load::{LoadArgs, allow_many_sockets};
+use machine::Machine;
+use measuring::{Pace, Scenario};
+use row::Row;
+
+/// The core that bridges are measured on.
+const CORE: usize = 0;
+
+/// Sockets of the largest load, on either side.
+const SOCKETS: u64 = 65_536;
+
+/// Where simulations leave what they measured.
+const QUALITY_FILE: &str = "target/quality.json";
+
+/// Everything that was measured.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Results {
+    machine: Machine,
+    rows: Vec<Row>,
+}
+
+/// What simulations measured.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct Quality {
+    rows: Vec<QualityRow>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct QualityRow {
+    name: String,
+    value: f64,
+    #[serde(default)]
+    unit: String,
+    #[serde(default)]
+    command: String,
+}
+
+/// Measures, and writes `performance.json`, `performance.md` and `performance.svg` into a folder.
+///
+/// # Errors
+/// When there is no second core, or nothing can be written. What cannot be measured is said, and the
+/// rest is measured.
+pub(crate) async fn run(args: &LoadArgs, folder: &Path) -> anyhow::Result<()> {
+    let here = Machine::here();
+    anyhow::ensure!(
+        here.cores >= 2,
+        "the suite needs a core for the bridge and one for callers"
+    );
+    // Where that is not allowed, the hard limit must do.
+    let _ = setrlimit(Resource::RLIMIT_NOFILE, SOCKETS, SOCKETS);
+    allow_many_sockets();
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let file = folder.join("performance.json");
+    let mut results = fs::read_to_string(&file)
+        .ok()
+        .and_then(|text| serde_json::from_str::<Results>(&text).ok())
+        .unwrap_or_default();
+    results.machine = here;
+    let pace = Pace {
+        step: Duration::from_secs(args.duration.min(60)),
+        punctuality: Duration::from_secs((args.duration * 6).min(300)),
+    };
+    let measured = measure(args, pace).await;
+    let failures: Vec<&String> = measured
+        .iter()
+        .filter_map(|row| row.as_ref().err())
+        .collect();
+    for failure in &failures {
+        eprintln!("not measured: {failure}");
+    }
+    let failures = failures.len();
+    for row in measured.into_iter().flatten() {
+        results.replace(row);
+    }
+    for row in quality(args.name.as_deref()) {
+        results.replace(row);
+    }
+    fs::write(&file, serde_json::to_string_pretty(&results)? + "\n")?;
+    fs::write(folder.join("performance.md"), page::page(&results))?;
+    fs::write(folder.join("performance.svg"), chart::chart(&results))?;
+    print!("{}", page::table(&results));
+    anyhow::ensure!(
+        failures == 0,
+        "{failures} of the rows could not be measured"
+    );
+    Ok(())
+}
+
+impl Results {
+    fn row(&self, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == name)
+    }
+
+    fn replace(&mut self, row: Row) {
+        self.rows.retain(|other| other.name != row.name);
+        self.rows.push(row);
+    }
+}
+
+/// Runs every wanted scenario so many times, in turn, so that a bad quarter of an hour spoils no row.
+async fn measure(args: &LoadArgs, pace: Pace) -> Vec<Result<Row, String>> {
+    let is_wanted = |scenario: &Scenario| {
+        let wanted = args.only.as_deref().unwrap_or_default().to_lowercase();
+        scenario
+            .rows()
+            .iter()
+            .any(|row| row.to_lowercase().contains(&wanted))
+    };
+    let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
+    let mut failures: BTreeMap<String, String> = BTreeMap::new();
+    for run in 1..=args.runs {
+        for scenario in Scenario::ALL.into_iter().filter(is_wanted) {
+            let title = scenario.rows().first().copied().unwrap_or_default();
+            eprintln!("run {run} of {}: {title}", args.runs);
+            match scenario.measure(CORE, pace).await {
+                Ok(found) => {
+                    for found in found {
+                        let row = rows.entry(found.row).or_insert_with(|| Row {
+                            name: found.row.to_owned(),
+                            command: scenario.command(),
+                            measured: args.name.clone(),
+                            ..Row::default()
+                        });
+                        row.add(found.value, found.note);
+                    }
+                }
+                Err(error) => {
+                    failures.insert(title.to_owned(), format!("{title}: {error:#}"));
+                }
+            }
+        }
+    }
+    let failures = failures.into_values().map(Err);
+    rows.into_values().map(Ok).chain(failures).collect()
+}
+
+/// What simulations left, if they did.
+fn quality(measured: Option<&str>) -> Vec<Row> {
+    let text = fs::read_to_string(QUALITY_FILE).unwrap_or_default();
+    let quality: Quality = serde_json::from_str(&text).unwrap_or_default();
+    let rows = quality.rows.into_iter();
+    rows.map(|row| Row {
+        name: row.name,
+        values: vec![row.value],
+        command: row.command,
+        notes: match row.unit.is_empty() {
+            true => Vec::new(),
+            false => vec![format!("in {}", row.unit)],
+        },
+        measured: measured.map(str::to_owned),
+    })
+    .collect()
+}

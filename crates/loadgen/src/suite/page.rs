@@ -1,0 +1,170 @@
+//! How are the figures told? `docs/performance.md`
+
+use std::fmt::Write as _;
+
+use super::Results;
+use super::goals::GOALS;
+use super::row::{Goal, Row, Wanted};
+
+/// The whole page.
+pub(super) fn page(results: &Results) -> String {
+    let machine = &results.machine;
+    let kind = match machine.virtual_machine {
+        true => "virtual cores; what its neighbours do is in the figures",
+        false => "cores",
+    };
+    let mut page = format!(
+        "# Performance\n\n\
+         This page is written by `scripts/bench`, which measures everything again: the bridge on one \
+         core, the callers on another, over real SIP and RTP on loopback. Figures are medians; the \
+         range is that of the runs. `performance.json` has the figures.\n\n\
+         ![Measured figures against their goals and the best of the peers](performance.svg)\n\n\
+         Machine: {}, {} {kind}; {}; {}; {}; Tutti {}.\n\n",
+        machine.processor,
+        machine.cores,
+        machine.kernel,
+        machine.rustc,
+        machine.libopus,
+        machine.tutti,
+    );
+    page.push_str(&table(results));
+    page.push_str(
+        "\n*Peers' best* was measured on another machine of the same size (2 virtual cores, Intel \
+         Xeon): Asterisk 22.10.1, FreeSWITCH 1.10.12 and Janus 1.1.2, one of them on one core. \
+         *Per core* is where the measured slope fills the core; what was really there is among the \
+         notes.\n\n## How\n\n",
+    );
+    for goal in GOALS {
+        // Writing to a String does not fail.
+        let _ = writeln!(page, "**{}**: {}.", goal.name, goal.how);
+        match results.row(goal.name) {
+            Some(row) => describe(&mut page, row),
+            None => page.push_str("Not measured yet.\n\n"),
+        }
+    }
+    let others = results.rows.iter();
+    for row in others.filter(|row| GOALS.iter().all(|goal| goal.name != row.name)) {
+        let value = row.median().map_or_else(|| "–".to_owned(), number);
+        let _ = writeln!(page, "**{}**: {value}.", row.name);
+        describe(&mut page, row);
+    }
+    page.push_str(
+        "## Against other bridges\n\n\
+         `tutti load` calls any SIP bridge, so any can be measured the same way:\n\n\
+         ```\n\
+         tutti load --target sip:1000@127.0.0.1:5080 --speech --codec opus --find-limit \\\n    \
+         --pid \"$(pidof asterisk)\" --name asterisk --json >asterisk.json\n\
+         tutti load --compare asterisk.json tutti.json\n\
+         ```\n",
+    );
+    page
+}
+
+/// The table of goals.
+pub(super) fn table(results: &Results) -> String {
+    let mut table = "| what | peers' best | goal | measured | range | runs | met |\n\
+                     |---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for goal in GOALS {
+        let row = results.row(goal.name);
+        let value = row.and_then(Row::median);
+        let sign = match goal.wanted {
+            Wanted::AtLeast => "≥",
+            Wanted::AtMost => "≤",
+        };
+        let range = row.and_then(|row| Some((row.least()?, row.most()?)));
+        let _ = writeln!(
+            table,
+            "| {} | {} | {sign} {} | {} | {} | {} | {} |",
+            goal.name,
+            goal.peers,
+            with_unit(&goal, goal.goal),
+            value.map_or_else(|| "–".to_owned(), |value| with_unit(&goal, value)),
+            range.map_or_else(
+                || "–".to_owned(),
+                |(least, most)| format!("{} to {}", number(least), number(most)),
+            ),
+            row.map_or(0, |row| row.values.len()),
+            match value {
+                Some(value) if goal.is_met_by(value) => "yes",
+                Some(_) => "no",
+                None => "–",
+            },
+        );
+    }
+    table
+}
+
+fn describe(page: &mut String, row: &Row) {
+    for note in &row.notes {
+        let _ = writeln!(page, "{note}.");
+    }
+    if let Some(measured) = &row.measured {
+        let _ = writeln!(page, "Measured: {measured}.");
+    }
+    if !row.command.is_empty() {
+        let _ = write!(page, "\n```\n{}\n```\n", row.command);
+    }
+    page.push('\n');
+}
+
+fn with_unit(goal: &Goal, value: f64) -> String {
+    format!("{} {}", number(value), goal.unit)
+        .trim_end()
+        .to_owned()
+}
+
+/// A number with as many digits as mean something.
+pub(super) fn number(value: f64) -> String {
+    let text = match value.abs() {
+        100.0.. => format!("{value:.0}"),
+        10.0.. => format!("{value:.1}").trim_end_matches(".0").to_owned(),
+        _ => format!("{value:.2}")
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned(),
+    };
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("−", digits),
+        None => ("", text.as_str()),
+    };
+    // Thousands are told apart.
+    match (digits.len(), digits.contains('.')) {
+        (4.., false) => {
+            let (thousands, rest) = digits.split_at(digits.len() - 3);
+            format!("{sign}{thousands},{rest}")
+        }
+        _ => format!("{sign}{digits}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::goals;
+    use super::*;
+
+    #[test]
+    fn a_measured_goal_stands_in_the_table_with_its_range() {
+        let mut row = Row {
+            name: goals::SILENCE.to_owned(),
+            ..Row::default()
+        };
+        for value in [2_210.4, 1_980.0, 2_100.0] {
+            row.add(value, "a note".to_owned());
+        }
+        let results = Results {
+            rows: vec![row],
+            ..Results::default()
+        };
+        let line = "| ≥ 1,500 per core | 2,100 per core | 1,980 to 2,210 | 3 | yes |";
+        assert!(table(&results).contains(line), "{}", table(&results));
+        let page = page(&results);
+        assert!(page.contains("a note.") && page.contains("Not measured yet."));
+    }
+
+    #[test]
+    fn numbers_have_the_digits_that_mean_something() {
+        let numbers = [5_000.0, 12.34, 20.0, 1.1, 0.05, -60.0, 0.0].map(number);
+        assert_eq!(numbers, ["5,000", "12.3", "20", "1.1", "0.05", "−60", "0"]);
+    }
+}
