@@ -3,6 +3,8 @@
 //! Each figure is for one pass over 500 sockets, as many as have their own ports and peers. On
 //! loopback a datagram's whole way to the other socket is part of sending it.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::IoSliceMut;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -65,7 +67,7 @@ fn drain(sockets: &[UdpSocket]) {
 }
 
 /// Reads a datagram with the kernel's time stamp, as a leg does.
-fn receive(socket: &UdpSocket, control: &mut Vec<u8>) -> bool {
+fn receive(socket: &UdpSocket, control: &mut [u8]) -> bool {
     let mut buffer = [0; 2_048];
     let mut parts = [IoSliceMut::new(&mut buffer)];
     let flags = MsgFlags::MSG_DONTWAIT;

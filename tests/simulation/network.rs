@@ -99,6 +99,7 @@ fn real_networks_are_followed_and_left_behind_within_five_seconds_of_calm() {
         length: Duration::from_millis(200),
         every: Duration::from_secs(4),
     };
+    let mut wrong = Vec::new();
     for (trace, most_concealed) in [(Trace::Wifi, 0.015), (Trace::Lte, 0.015), (spikes, 0.04)] {
         let (mut studio, talker, listener) = speech(Format::plain(Codec::Pcmu), 100.0);
         studio.caller(listener).unwrap().start_listening();
@@ -124,30 +125,66 @@ fn real_networks_are_followed_and_left_behind_within_five_seconds_of_calm() {
             "{trace:?}: concealed {:.2} %, delay {calm:.0} ms, then {rough:.0} ms, then {again:.0} ms",
             100.0 * concealed
         );
-        assert!(
-            concealed <= most_concealed,
-            "{trace:?}: {concealed} concealed"
-        );
-        assert!(
-            (again - calm).abs() <= MOST_LATER_MS,
-            "{trace:?}: {calm} ms, then {again} ms"
-        );
+        if concealed > most_concealed {
+            wrong.push(format!("{trace:?}: {concealed} concealed"));
+        }
+        if (again - calm).abs() > MOST_LATER_MS {
+            wrong.push(format!("{trace:?}: {calm:.0} ms, then {again:.0} ms"));
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 #[test]
-fn after_an_outage_nothing_is_late_and_nothing_clicks() {
-    for codec in CODECS {
-        for outage_ms in [500, 5_000] {
-            for held in [false, true] {
-                outage(codec, outage_ms, held);
-            }
+fn two_seconds_after_an_outage_nothing_is_late() {
+    outages(false);
+}
+
+#[test]
+fn five_seconds_after_packets_were_held_up_nothing_is_late() {
+    outages(true);
+}
+
+#[test]
+fn an_outage_begins_and_ends_without_a_click() {
+    for (codec, sharpest) in [(Codec::Pcmu, 3.0), (Codec::G722, 4.0), (Codec::Opus, 8.0)] {
+        let (mut studio, talker, listener) = tone(codec);
+        studio.ticks(100).unwrap();
+        let steady = sharpest_bend(&heard(&mut studio, listener, 100));
+        studio.caller(listener).unwrap().start_listening();
+        for ticks in [25, 250] {
+            studio.caller(talker).unwrap().impair(Impairments::OUTAGE);
+            studio.ticks(ticks).unwrap();
+            studio.caller(talker).unwrap().impair(Impairments::NONE);
+            studio.ticks(100).unwrap();
         }
+        let bent = sharpest_bend(studio.caller(listener).unwrap().heard());
+        println!(
+            "{codec:?}: an outage bends {:.1} times as sharp",
+            bent / steady
+        );
+        assert!(bent < sharpest * steady, "{codec:?}: {bent} after {steady}");
     }
 }
 
-/// Nothing comes for a while; what was sent meanwhile is lost, or comes all at once.
-fn outage(codec: Codec, outage_ms: u32, held: bool) {
+fn outages(held: bool) {
+    let mut late = Vec::new();
+    for codec in CODECS {
+        for outage_ms in [500, 5_000] {
+            let (before, after) = outage(codec, outage_ms, held);
+            if (after - before).abs() > MOST_LATER_MS {
+                late.push(format!(
+                    "{codec:?}, {outage_ms} ms: {before:.0} ms, then {after:.0} ms"
+                ));
+            }
+        }
+    }
+    assert!(late.is_empty(), "{late:?}");
+}
+
+/// Nothing comes for a while; what was sent meanwhile is lost, or comes all at once. How late the
+/// talker is heard before and after it, in milliseconds.
+fn outage(codec: Codec, outage_ms: u32, held: bool) -> (f64, f64) {
     let (mut studio, talker, listener) = speech(Format::plain(codec), 40.0);
     studio.caller(listener).unwrap().start_listening();
     studio.ticks(500).unwrap();
@@ -169,10 +206,7 @@ fn outage(codec: Codec, outage_ms: u32, held: bool) {
     let after = delay_ms(&mut studio, listener, 500 + ticks + recovery);
     let what = if held { "held" } else { "lost" };
     println!("{codec:?}: {outage_ms} ms {what}: {before:.0} ms before, {after:.0} ms after");
-    assert!(
-        (after - before).abs() <= MOST_LATER_MS,
-        "{codec:?}, {outage_ms} ms {what}: {before} ms before, {after} ms after"
-    );
+    (before, after)
 }
 
 #[test]
@@ -251,13 +285,13 @@ fn a_source_that_sends_200_ms_at_a_time_is_heard_whole() {
     }
 }
 
-/// Somebody who speaks for so long, and somebody who listens.
+/// Somebody who speaks for so long, and somebody who hears it as it is mixed.
 fn speech(format: Format, seconds: f32) -> (Studio, LegSlot, LegSlot) {
     let mut studio = studio();
     let said = Talk::new(Random::new(5), 110.0).seconds(seconds, -20.0);
     let talker = connected_with(&mut studio, format, Mouth::Sound(said));
     studio.join(talker, CONFERENCE, TALK_AND_LISTEN);
-    let listener = joined(&mut studio, format.codec, Mouth::Shut, LISTEN_ONLY);
+    let listener = joined(&mut studio, Codec::L16At48, Mouth::Shut, LISTEN_ONLY);
     (studio, talker, listener)
 }
 
@@ -295,6 +329,6 @@ fn delay_ms(studio: &mut Studio, listener: LegSlot, ticks: u32) -> f64 {
             (best, late) = (alike, 8_000 - at);
         }
     }
-    assert!(best > 0.6, "the talker is not recognised: {best}");
+    assert!(best > 0.5, "the talker is not recognised: {best}");
     late as f64 / 8.0
 }

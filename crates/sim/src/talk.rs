@@ -28,6 +28,8 @@ const ACTIVE_DB: f64 = -25.0;
 pub struct Talk {
     random: Random,
     pitch_hz: f64,
+    /// How much higher than usual the present syllable is: nobody says two alike.
+    higher: f64,
     turn: f64,
     vowel: [f64; 3],
     next_vowel: [f64; 3],
@@ -75,6 +77,7 @@ impl Talk {
         Talk {
             random,
             pitch_hz: f64::from(pitch_hz),
+            higher: 1.0,
             turn: 0.0,
             vowel: VOWELS[0],
             next_vowel: VOWELS[1],
@@ -115,7 +118,7 @@ impl Talk {
             return 0.8 * envelope * self.hiss.pass(noise, 3_800.0, 1_800.0)
                 + self.formants(0.0, through);
         }
-        let hz = self.pitch_hz * (1.08 - 0.16 * through);
+        let hz = self.pitch_hz * self.higher * (1.08 - 0.16 * through);
         self.turn = (self.turn + hz / RATE).fract();
         // A saw is as rich in harmonics as a glottis is.
         let glottis = 1.0 - 2.0 * self.turn;
@@ -134,6 +137,7 @@ impl Talk {
     fn next_syllable(&mut self) {
         self.at = 0;
         self.vowel = self.next_vowel;
+        self.higher = 0.8 + 0.4 * self.random.fraction();
         self.next_vowel = VOWELS[self.random.below(VOWELS.len())];
         let (kind, shortest, longest) = if self.phrase == 0 {
             self.phrase = 5 + self.random.below(8);

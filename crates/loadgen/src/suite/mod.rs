@@ -158,20 +158,30 @@ async fn measure(args: &LoadArgs, pace: Pace) -> Vec<Result<Row, String>> {
     rows.into_values().map(Ok).chain(failures).collect()
 }
 
-/// What simulations left, if they did.
+/// What simulations left, if they did, and what follows from it.
 fn quality(measured: Option<&str>) -> Vec<Row> {
     let text = fs::read_to_string(QUALITY_FILE).unwrap_or_default();
     let quality: Quality = serde_json::from_str(&text).unwrap_or_default();
-    let rows = quality.rows.into_iter();
-    rows.map(|row| Row {
-        name: row.name,
+    let row = |row: &QualityRow| Row {
+        name: row.name.clone(),
+        unit: row.unit.clone(),
         values: vec![row.value],
-        command: row.command,
-        notes: match row.unit.is_empty() {
-            true => Vec::new(),
-            false => vec![format!("in {}", row.unit)],
-        },
+        command: row.command.clone(),
+        notes: Vec::new(),
         measured: measured.map(str::to_owned),
-    })
-    .collect()
+    };
+    let mut rows: Vec<Row> = quality.rows.iter().map(row).collect();
+    let of = |name: &str| quality.rows.iter().find(|row| row.name == name);
+    if let Some((one, switched)) = of(goals::ONE_ENCODER).zip(of(goals::SWITCHED_ENCODER)) {
+        rows.push(Row {
+            name: goals::SWITCHING.to_owned(),
+            values: vec![one.value - switched.value],
+            notes: vec![format!(
+                "{:.2} with one encoder, {:.2} with others",
+                one.value, switched.value
+            )],
+            ..row(one)
+        });
+    }
+    rows
 }

@@ -42,12 +42,7 @@ pub(super) fn page(results: &Results) -> String {
             None => page.push_str("Not measured yet.\n\n"),
         }
     }
-    let others = results.rows.iter();
-    for row in others.filter(|row| GOALS.iter().all(|goal| goal.name != row.name)) {
-        let value = row.median().map_or_else(|| "–".to_owned(), number);
-        let _ = writeln!(page, "**{}**: {value}.", row.name);
-        describe(&mut page, row);
-    }
+    more(&mut page, results);
     page.push_str(
         "## Against other bridges\n\n\
          `tutti load` calls any SIP bridge, so any can be measured the same way:\n\n\
@@ -58,6 +53,28 @@ pub(super) fn page(results: &Results) -> String {
          ```\n",
     );
     page
+}
+
+/// What was measured besides, in the order of the alphabet.
+fn more(page: &mut String, results: &Results) {
+    let is_no_goal = |row: &&Row| GOALS.iter().all(|goal| goal.name != row.name);
+    let mut others: Vec<&Row> = results.rows.iter().filter(is_no_goal).collect();
+    if others.is_empty() {
+        return;
+    }
+    others.sort_by(|a, b| a.name.cmp(&b.name));
+    page.push_str("## Besides\n\n| what | measured | command |\n|---|---|---|\n");
+    for row in others {
+        let value = row.median().map_or_else(|| "–".to_owned(), number);
+        let Row {
+            name,
+            unit,
+            command,
+            ..
+        } = row;
+        let _ = writeln!(page, "| {name} | {value} {unit} | `{command}` |");
+    }
+    page.push('\n');
 }
 
 /// The table of goals.

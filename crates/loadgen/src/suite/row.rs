@@ -37,6 +37,8 @@ impl Goal {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Row {
     pub(super) name: String,
+    /// Of a row that is no goal's; goals have theirs.
+    pub(super) unit: String,
     /// One value a run.
     pub(super) values: Vec<f64>,
     pub(super) command: String,

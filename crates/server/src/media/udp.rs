@@ -39,15 +39,7 @@ pub struct UdpLeg {
     place: Option<WatchPlace>,
     /// The RTP socket is not read until it is reported.
     rests: bool,
-    /// How many datagrams of RTP were read in this tick.
-    read: u8,
-    /// Ticks in a row in which nothing was read, and in which one datagram was.
-    quiet_ticks: u8,
-    steady_ticks: u8,
-    /// The datagram of this tick is there, so that looking for another would be in vain.
-    has_all: bool,
-    /// When the last tick read.
-    looked: Timestamp,
+    habit: Habit,
     /// The only peer that the kernel still lets through, where RTP goes, too.
     settled: Option<SocketAddr>,
 }
@@ -57,7 +49,7 @@ impl Transport for UdpLeg {
         if self.reads_rtp()
             && let Some(datagram) = self.receive_rtp(buffer)
         {
-            self.note_read(datagram.arrived);
+            self.habit.note_read(self.clock.now(), datagram.arrived);
             return Some(datagram);
         }
         if let Some(datagram) = self.receive_rtcp(buffer) {
@@ -106,11 +98,7 @@ impl UdpLeg {
             control: cmsg_space!(TimeSpec),
             place: None,
             rests: false,
-            read: 0,
-            quiet_ticks: 0,
-            steady_ticks: 0,
-            has_all: false,
-            looked: clock.now(),
+            habit: Habit::default(),
             settled: None,
         })
     }
@@ -128,8 +116,7 @@ impl UdpLeg {
             place.leave(&self.rtp, &self.rtcp);
         }
         self.rests = false;
-        self.quiet_ticks = 0;
-        self.steady_ticks = 0;
+        self.habit = Habit::default();
     }
 
     fn reads_rtp(&mut self) -> bool {
@@ -139,37 +126,13 @@ impl UdpLeg {
         {
             self.rests = false;
         }
-        !self.rests && !self.has_all
-    }
-
-    /// Notes a datagram of RTP, and whether another one need be looked for in this tick.
-    ///
-    /// A phone that has sent one datagram for each tick will have sent one for this tick. Should a
-    /// second one wait, it is meant for the next tick, is read there, and gives itself away by its
-    /// age; then all is read again.
-    fn note_read(&mut self, arrived: Timestamp) {
-        self.read = self.read.saturating_add(1);
-        if self.steady_ticks >= TICKS_STEADY {
-            let looked = std::mem::replace(&mut self.looked, self.clock.now());
-            self.has_all = self.read == 1 && arrived > looked + STAMP_ERROR;
-        }
+        !self.rests && !self.habit.has_all
     }
 
     fn end_of_tick(&mut self) {
-        self.has_all = false;
-        let read = std::mem::take(&mut self.read);
-        self.steady_ticks = if read == 1 {
-            self.steady_ticks.saturating_add(1)
-        } else {
-            0
-        };
-        self.quiet_ticks = if read > 0 {
-            0
-        } else {
-            self.quiet_ticks.saturating_add(1)
-        };
+        self.habit.end_of_tick();
         if !self.rests
-            && self.quiet_ticks >= TICKS_AWAKE
+            && self.habit.quiet_ticks >= TICKS_AWAKE
             && let Some(place) = &self.place
         {
             self.rests = place.rest(Wire::Rtp, &self.rtp);
@@ -220,6 +183,46 @@ impl UdpLeg {
     }
 }
 
+/// How a peer has been sending, tick by tick.
+#[derive(Debug, Default)]
+struct Habit {
+    /// How many datagrams of RTP were read in this tick.
+    read: u8,
+    /// Ticks in a row in which nothing was read, and in which one datagram was.
+    quiet_ticks: u8,
+    steady_ticks: u8,
+    /// The datagram of this tick is there, so that looking for another would be in vain.
+    has_all: bool,
+    /// When the last datagram was read, once its peer is steady.
+    looked: Option<Timestamp>,
+}
+
+impl Habit {
+    /// Notes a datagram, and whether another one need be looked for in this tick.
+    ///
+    /// A phone that has sent one datagram for each tick will have sent one for this tick. Should a
+    /// second one wait, it is meant for the next tick, is read there, and gives itself away by its
+    /// age; then all is read again.
+    fn note_read(&mut self, now: Timestamp, arrived: Timestamp) {
+        self.read = self.read.saturating_add(1);
+        if self.steady_ticks >= TICKS_STEADY {
+            let looked = self.looked.replace(now);
+            let is_new = looked.is_some_and(|looked| arrived > looked + STAMP_ERROR);
+            self.has_all = self.read == 1 && is_new;
+        } else {
+            self.looked = None;
+        }
+    }
+
+    fn end_of_tick(&mut self) {
+        self.has_all = false;
+        let read = std::mem::take(&mut self.read);
+        let count = |goes_on: bool, ticks: u8| if goes_on { ticks.saturating_add(1) } else { 0 };
+        self.steady_ticks = count(read == 1, self.steady_ticks);
+        self.quiet_ticks = count(read == 0, self.quiet_ticks);
+    }
+}
+
 /// The address that takes a socket back from its peer, of either family (connect(2): `AF_UNSPEC`).
 fn nobody() -> SockaddrIn {
     SockaddrIn::from(libc::sockaddr_in {
@@ -246,6 +249,8 @@ fn duration(stamp: TimeSpec) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
 
     #[test]
@@ -272,41 +277,77 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_steady_leg_reads_what_comes_too_early_in_the_next_tick_and_all_from_then_on() {
-        let (mut leg, to) = leg("127.0.0.1");
-        let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
-        for number in 0..3 * TICKS_STEADY {
-            pass_time();
-            phone.send_to(&[number], to).unwrap();
-            assert_eq!(received(&mut leg), [number]);
+    /// Reads what waits at a tick as a leg does; returns how many datagrams that were.
+    fn read(habit: &mut Habit, tick: i64, waiting: &mut VecDeque<i64>) -> usize {
+        let mut count = 0;
+        while !habit.has_all
+            && let Some(arrived) = waiting.pop_front()
+        {
+            habit.note_read(at(tick * 20_000), at(arrived));
+            count += 1;
         }
-        pass_time();
-        phone.send_to(&[100], to).unwrap();
-        phone.send_to(&[101], to).unwrap();
-        assert_eq!(received(&mut leg), [100]);
-        pass_time();
-        phone.send_to(&[102], to).unwrap();
-        assert_eq!(received(&mut leg), [101, 102]);
-        phone.send_to(&[103], to).unwrap();
-        phone.send_to(&[104], to).unwrap();
-        assert_eq!(received(&mut leg), [103, 104]);
+        habit.end_of_tick();
+        count
+    }
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    /// A peer that has long sent one datagram for each tick, up to this one.
+    fn steady(until: i64) -> Habit {
+        let mut habit = Habit::default();
+        for tick in 0..until {
+            let mut waiting = VecDeque::from([tick * 20_000 - 3_000]);
+            assert_eq!(read(&mut habit, tick, &mut waiting), 1);
+        }
+        habit
     }
 
     #[test]
-    fn a_leg_that_missed_a_datagram_reads_all_that_comes_after_it() {
+    fn of_a_steady_peer_what_comes_too_early_is_read_in_the_next_tick_and_all_from_then_on() {
+        let mut habit = steady(30);
+        let mut waiting = VecDeque::from([597_000, 598_000]);
+        assert_eq!(read(&mut habit, 30, &mut waiting), 1);
+        waiting.extend([617_000, 618_000]);
+        assert_eq!(read(&mut habit, 31, &mut waiting), 3);
+        waiting.extend([637_000, 638_000]);
+        assert_eq!(read(&mut habit, 32, &mut waiting), 2);
+    }
+
+    #[test]
+    fn after_a_tick_without_a_datagram_all_is_read() {
+        let mut habit = steady(30);
+        assert_eq!(read(&mut habit, 30, &mut VecDeque::new()), 0);
+        let mut waiting = VecDeque::from([601_000, 617_000]);
+        assert_eq!(read(&mut habit, 31, &mut waiting), 2);
+    }
+
+    #[test]
+    fn a_peer_that_sends_twice_for_each_tick_is_never_taken_for_steady() {
+        let mut habit = Habit::default();
+        for tick in 0..100 {
+            let mut waiting = VecDeque::from([tick * 20_000 - 13_000, tick * 20_000 - 3_000]);
+            assert_eq!(read(&mut habit, tick, &mut waiting), 2);
+        }
+    }
+
+    #[test]
+    fn a_steady_leg_loses_nothing() {
         let (mut leg, to) = leg("127.0.0.1");
         let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
-        for number in 0..3 * TICKS_STEADY {
-            pass_time();
+        let mut read = Vec::new();
+        for number in 0..100 {
             phone.send_to(&[number], to).unwrap();
-            assert_eq!(received(&mut leg), [number]);
+            // A second one waits now and then.
+            if number % 7 != 0 {
+                read.extend(received(&mut leg));
+            }
         }
-        assert_eq!(received(&mut leg), Vec::<u8>::new());
-        pass_time();
-        phone.send_to(&[100], to).unwrap();
-        phone.send_to(&[101], to).unwrap();
-        assert_eq!(received(&mut leg), [100, 101]);
+        for _ in 0..3 {
+            read.extend(received(&mut leg));
+        }
+        assert_eq!(read, (0..100).collect::<Vec<_>>());
     }
 
     #[test]
@@ -390,11 +431,6 @@ mod tests {
         let leg = UdpLeg::new(bind(), bind(), Clock::start()).unwrap();
         let at = leg.rtp.local_addr().unwrap();
         (leg, at)
-    }
-
-    /// Lets more time pass than time stamps are wrong.
-    fn pass_time() {
-        std::thread::sleep(2 * STAMP_ERROR);
     }
 
     /// The first byte of all that a tick reads.
