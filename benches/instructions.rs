@@ -9,10 +9,10 @@ use tutti_model::{Codec, Format, MediaDescription, MediaFlow};
 use tutti_sim::{Audience, BenchWorld, Repertoire, START, TICK, Voice};
 
 /// Ticks before anything is counted, so that jitter buffers and encoders have settled.
-const WARM_UP: usize = 100;
+const WARM_UP: usize = 50;
 
-/// Ticks that are counted: as many as a media thread's phases and reports repeat in.
-const COUNTED: usize = 50;
+/// Ticks, and packets, that are counted.
+const COUNTED: usize = 20;
 
 /// One conference with three talkers and so many listeners, or so many conferences of three talkers.
 struct Shape {
@@ -70,7 +70,7 @@ fn settled(shape: Shape) -> BenchWorld {
 #[bench::pcmu_listeners_muted(listeners(Codec::Pcmu, Audience::Muted))]
 #[bench::opus_conferences_of_three(conferences_of_three(Codec::Opus))]
 #[bench::pcmu_conferences_of_three(conferences_of_three(Codec::Pcmu))]
-fn fifty_ticks(mut world: BenchWorld) -> u64 {
+fn twenty_ticks(mut world: BenchWorld) -> u64 {
     (0..COUNTED).map(|_| black_box(world.tick())).sum()
 }
 
@@ -177,7 +177,7 @@ fn reception(codec: Codec) -> Reception {
 #[library_benchmark(setup = reception)]
 #[bench::opus(Codec::Opus)]
 #[bench::pcmu(Codec::Pcmu)]
-fn file_fifty_packets(mut reception: Reception) -> Receiver {
+fn file_twenty_packets(mut reception: Reception) -> Receiver {
     for packet in &reception.packets {
         reception.now = reception.now + TICK;
         let _ = black_box(reception.receiver.handle_rtp(reception.now, packet));
@@ -188,7 +188,7 @@ fn file_fifty_packets(mut reception: Reception) -> Receiver {
 #[library_benchmark(setup = reception)]
 #[bench::opus(Codec::Opus)]
 #[bench::pcmu(Codec::Pcmu)]
-fn file_and_play_fifty_packets(mut reception: Reception) -> Frame {
+fn file_and_play_twenty_packets(mut reception: Reception) -> Frame {
     let mut frame = [0.0; FRAME_SAMPLES];
     for packet in &reception.packets {
         reception.now = reception.now + TICK;
@@ -198,14 +198,14 @@ fn file_and_play_fifty_packets(mut reception: Reception) -> Frame {
     frame
 }
 
-library_benchmark_group!(name = ticks, benchmarks = [fifty_ticks]);
+library_benchmark_group!(name = ticks, benchmarks = [twenty_ticks]);
 library_benchmark_group!(
     name = parts,
     benchmarks = [
         encode_a_frame,
         decode_a_frame,
-        file_fifty_packets,
-        file_and_play_fifty_packets
+        file_twenty_packets,
+        file_and_play_twenty_packets
     ]
 );
 

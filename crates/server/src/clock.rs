@@ -36,12 +36,14 @@ impl Clock {
     /// The stamp is taken as an age, at most a second, so that a wall clock that was set does no
     /// harm.
     pub fn at_wall_time(&self, stamp: Duration) -> Timestamp {
+        // Our clock first: a pause between the two makes the datagram older, not younger than it is.
+        let now = self.now();
         let wall_now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or(stamp);
         let age = wall_now.saturating_sub(stamp).min(Duration::from_secs(1));
         let age_micros = i64::try_from(age.as_micros()).unwrap_or(0);
-        Timestamp::from_micros(self.now().as_micros() - age_micros)
+        Timestamp::from_micros(now.as_micros() - age_micros)
     }
 
     /// The instant of a monotonic clock at which `now` will read `at`.

@@ -1,6 +1,8 @@
 //! Conferences of any size, for measuring a tick.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
@@ -89,6 +91,8 @@ pub struct BenchWorld {
     now: Rc<Cell<Timestamp>>,
     bytes_out: Rc<Cell<u64>>,
     repertoire: Repertoire,
+    /// Packets of silence, encoded once for all.
+    silences: BTreeMap<Codec, Vec<Vec<u8>>>,
     wanted: Vec<Wanted>,
     legs: u16,
     conferences: u16,
@@ -104,6 +108,7 @@ impl BenchWorld {
             now: Rc::new(Cell::new(clock.now())),
             bytes_out: Rc::new(Cell::new(0)),
             repertoire: Repertoire::default(),
+            silences: BTreeMap::new(),
             wanted: Vec::new(),
             legs: 0,
             conferences: 0,
@@ -148,7 +153,7 @@ impl BenchWorld {
         for codec in listeners {
             let packets = match audience {
                 Audience::Muted => self.voice(*codec, Voice::of_caller(0))?,
-                Audience::Silent => silence(*codec)?,
+                Audience::Silent => self.silence(*codec)?,
                 Audience::Absent => Vec::new(),
             };
             self.add_leg(slot, *codec, packets, audience != Audience::Muted)?;
@@ -177,6 +182,14 @@ impl BenchWorld {
                 ))
             })
             .collect()
+    }
+
+    /// Packets of encoded silence.
+    fn silence(&mut self, codec: Codec) -> Result<Vec<Vec<u8>>, CodecError> {
+        Ok(match self.silences.entry(codec) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(unknown) => unknown.insert(silence(codec)?).clone(),
+        })
     }
 
     fn add_leg(
