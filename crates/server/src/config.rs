@@ -92,7 +92,7 @@ pub struct Media {
     pub part_legs: u16,
 }
 
-/// An inclusive range of milliseconds, as in `4-200`.
+/// An inclusive range of milliseconds, as in `2-200`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DelayRange {
     pub least: Duration,
@@ -206,7 +206,7 @@ impl Default for Media {
             opus_bitrate: 32_000,
             governor: true,
             playout_delay: DelayRange {
-                least: Duration::from_millis(4),
+                least: Duration::from_millis(2),
                 most: Duration::from_millis(200),
             },
             leveller: true,
@@ -517,7 +517,7 @@ impl FromStr for DelayRange {
                 most: Duration::from_millis(most.into()),
             }),
             Some(_) | None => Err(format!(
-                "{text:?} is not a range of milliseconds up to 1000, as in \"4-200\""
+                "{text:?} is not a range of milliseconds up to 1000, as in \"2-200\""
             )),
         }
     }

@@ -163,7 +163,7 @@ impl<T: Transport> Engine<T> {
                 None => retire(Retired::Refused(EngineCommand::AddLeg { slot, leg })),
             },
             EngineCommand::RemoveLeg { slot } => {
-                self.leave(now, slot, emit);
+                self.leave(slot, emit);
                 if let Some(mut seat) = self
                     .seats
                     .get_mut(usize::from(slot.0))
@@ -208,7 +208,7 @@ impl<T: Transport> Engine<T> {
                 conference,
                 privileges,
             } => {
-                self.leave(now, slot, emit);
+                self.leave(slot, emit);
                 let phase = self.conference(conference).map(|place| place.phase());
                 if let Some(phase) = phase
                     && let Some(seat) = self.seat(slot)
@@ -220,7 +220,7 @@ impl<T: Transport> Engine<T> {
                     }
                 }
             }
-            EngineCommand::Leave { slot } => self.leave(now, slot, emit),
+            EngineCommand::Leave { slot } => self.leave(slot, emit),
             EngineCommand::SetGains { slot, gains } => {
                 if let Some(seat) = self.seat(slot) {
                     seat.leg.set_gains(gains);
@@ -460,13 +460,13 @@ impl<T: Transport> Engine<T> {
         place(&mut self.conferences, Some(slot))
     }
 
-    fn leave(&mut self, now: Timestamp, slot: LegSlot, emit: &mut impl FnMut(EngineEvent<T>)) {
+    fn leave(&mut self, slot: LegSlot, emit: &mut impl FnMut(EngineEvent<T>)) {
         let Some(Some(seat)) = self.seats.get_mut(usize::from(slot.0)) else {
             return;
         };
         let left = seat.conference.take();
         if let Some(conference) = place(&mut self.conferences, left)
-            && let Some(speaking) = seat.leg.exit(now, conference)
+            && let Some(speaking) = seat.leg.exit(conference)
         {
             let call = seat.leg.call();
             emit(EngineEvent::Speaking { call, speaking });

@@ -10,7 +10,7 @@ const BASE_EPOCHS: usize = 4;
 const BASE_EPOCH_US: i64 = 500_000;
 
 /// How long lateness is gathered before the older half of what is known is forgotten.
-const HALF_US: i64 = 5_000_000;
+const HALF_US: i64 = 2_500_000;
 
 /// Of a hundred packets, so many may be later than the delay is made for.
 const LATE_PERCENT: u32 = 2;
@@ -51,7 +51,7 @@ pub struct DelayBounds {
 impl Default for DelayBounds {
     fn default() -> DelayBounds {
         DelayBounds {
-            least: Duration::from_millis(4),
+            least: Duration::from_millis(2),
             most: Duration::from_millis(200),
         }
     }
@@ -225,7 +225,7 @@ impl DelayEstimator {
     }
 }
 
-/// How late packets were, in the last 5 to 10 s.
+/// How late packets were, in the last 2.5 to 5 s.
 struct Lateness {
     /// Packets by their lateness; a bin ends with its number, so that the first holds only those that
     /// are not late at all.
@@ -334,7 +334,10 @@ mod tests {
     impl Network {
         fn new() -> Network {
             Network {
-                estimator: DelayEstimator::new(DelayBounds::default()),
+                estimator: DelayEstimator::new(DelayBounds {
+                    least: Duration::from_millis(4),
+                    most: Duration::from_millis(200),
+                }),
                 now_us: 0,
             }
         }

@@ -286,13 +286,19 @@ impl<T: Transport> Leg<T> {
 
     /// Leaves the conference: what the others still hear of this leg is faded out. Says whether it
     /// has stopped speaking with that.
-    pub(crate) fn exit(&mut self, now: Timestamp, conference: &mut Conference) -> Option<bool> {
+    pub(crate) fn exit(&mut self, conference: &mut Conference) -> Option<bool> {
         if self.contributes && conference.is_mixing() {
-            self.talk.turn(false);
-            let mut end = [0.0; FRAME_SAMPLES];
-            let pulled = self.media.receiver.pull(now, &mut end);
-            self.input.process(&mut end, pulled);
-            self.talk.apply(&mut end);
+            // What it says next belongs to wherever it goes: the end goes on as what was heard last,
+            // turned around its last sample, so that neither the sound nor its slope has a step.
+            let last = self.own.last().copied().unwrap_or(0.0);
+            let mut end = self.own;
+            end.reverse();
+            for sample in &mut end {
+                *sample = 2.0 * last - *sample;
+            }
+            let mut fade = Ramp::resting_at(1.0);
+            fade.turn(false);
+            fade.apply(&mut end);
             conference.add_tail(&end);
         }
         self.contributes = false;

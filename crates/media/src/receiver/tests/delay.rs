@@ -32,7 +32,7 @@ fn delays_us(codec: Codec, jitter_us: i64, ptime_ms: u32) -> Vec<i64> {
 }
 
 #[test]
-fn on_a_clean_network_a_packet_waits_for_the_next_tick_and_four_milliseconds() {
+fn on_a_clean_network_a_packet_waits_for_the_next_tick_and_two_milliseconds() {
     for codec in [Codec::Pcmu, Codec::Opus, Codec::G722] {
         for jitter_us in [0, 1_500] {
             let delays = delays_us(codec, jitter_us, 20);
@@ -41,9 +41,9 @@ fn on_a_clean_network_a_packet_waits_for_the_next_tick_and_four_milliseconds() {
                 delays[delays.len() / 2],
                 delays[delays.len() - 1],
             );
-            assert!(least >= 3_900, "{codec:?} {jitter_us}: {least} us at least");
+            assert!(least >= 1_900, "{codec:?} {jitter_us}: {least} us at least");
             assert!(
-                (12_000..=15_700).contains(&middle),
+                (10_000..=15_700).contains(&middle),
                 "{codec:?} {jitter_us}: {middle} us in the middle"
             );
             assert!(most <= 24_900, "{codec:?} {jitter_us}: {most} us at most");
@@ -57,7 +57,7 @@ fn packets_of_other_lengths_wait_as_little_as_their_place_in_the_tick_allows() {
     for (ptime_ms, most_us) in [(10, 31_500), (30, 34_000), (40, 24_600), (60, 24_600)] {
         let delays = delays_us(Codec::Pcmu, 0, ptime_ms);
         assert!(
-            delays.iter().all(|us| (3_900..=most_us).contains(us)),
+            delays.iter().all(|us| (1_900..=most_us).contains(us)),
             "{ptime_ms} ms: {delays:?}"
         );
     }
