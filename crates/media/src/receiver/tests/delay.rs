@@ -46,7 +46,9 @@ fn on_a_clean_network_a_packet_waits_for_the_next_tick_and_two_milliseconds() {
                 (10_000..=15_700).contains(&middle),
                 "{codec:?} {jitter_us}: {middle} us in the middle"
             );
-            assert!(most <= 24_900, "{codec:?} {jitter_us}: {most} us at most");
+            // What is late by more than two milliseconds is waited for, a little longer than it was.
+            let bound = if jitter_us == 0 { 22_900 } else { 26_900 };
+            assert!(most <= bound, "{codec:?} {jitter_us}: {most} us at most");
         }
     }
 }
