@@ -1,7 +1,7 @@
 //! What need not be done is not done: one encode for all who hear the same, and none in silence.
 
 use tutti_model::Codec;
-use tutti_sim::{Mouth, Studio, Tone, Voice};
+use tutti_sim::{Mouth, Random, Studio, Tone, Voice};
 
 use crate::stage::{LISTEN_ONLY, TALK_AND_LISTEN, allow, joined, studio};
 
@@ -108,4 +108,53 @@ fn received(studio: &mut Studio) -> Vec<u64> {
         .callers()
         .map(|caller| caller.received().packets)
         .collect()
+}
+
+#[test]
+fn the_noise_of_rooms_is_not_decoded_for_long() {
+    for codec in CODECS {
+        let mut studio = studio();
+        let mut random = Random::new(3);
+        for _ in 0..LISTENERS {
+            // −60 dBov, and different in every room.
+            let noise: Vec<f32> = (0..48_000 * 20)
+                .map(|_| 0.003_46 * (random.fraction() as f32 - 0.5))
+                .collect();
+            joined(
+                &mut studio,
+                codec,
+                Mouth::Sound(noise.into()),
+                TALK_AND_LISTEN,
+            );
+        }
+        studio.ticks(650).unwrap();
+        let before = decoded(&studio);
+        studio.ticks(250).unwrap();
+        let part = (decoded(&studio) - before) as f64 / (250.0 * LISTENERS as f64);
+        println!(
+            "{codec:?}: {:.1} % of a room's packets are decoded",
+            100.0 * part
+        );
+        assert!(part < 0.3, "{codec:?}: {part}");
+    }
+}
+
+#[test]
+fn a_crowd_that_comes_with_its_rooms_noise_costs_no_encoder_each() {
+    let mut studio = studio();
+    let mut random = Random::new(4);
+    for _ in 0..LISTENERS {
+        let noise: Vec<f32> = (0..48_000 * 4)
+            .map(|_| 0.003_46 * (random.fraction() as f32 - 0.5))
+            .collect();
+        joined(
+            &mut studio,
+            Codec::Pcmu,
+            Mouth::Sound(noise.into()),
+            TALK_AND_LISTEN,
+        );
+    }
+    studio.ticks(10).unwrap();
+    let (encodes, _) = work_in_a_second(&mut studio);
+    assert!(encodes <= 60, "{encodes} encodes in a second");
 }

@@ -5,6 +5,7 @@
 mod allocation;
 mod churn;
 mod continuity;
+mod economy;
 mod handover;
 mod hostile;
 mod identity;

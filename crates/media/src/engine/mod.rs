@@ -21,6 +21,9 @@ pub use words::{ConferenceSlot, EngineCommand, EngineEvent, LegSlot, Retired};
 /// conferences do not send in the same instant.
 pub const PHASES: u8 = 4;
 
+/// Every leg is asked once a second whether its caller is gone, each at a tick of its own.
+const TICKS_PER_LOOK: u64 = 50;
+
 /// Legs send RTCP every 5 s, each at a tick of its own (RFC 3550 §6.2).
 const TICKS_PER_REPORT: u64 = 250;
 
@@ -379,7 +382,12 @@ impl<T: Transport> Engine<T> {
             conference.begin_tick();
         }
         for (seat, _) in seated(seats, phases, phase) {
-            seat.leg.receive(buffer.as_mut_slice());
+            if seat.leg.receive(buffer.as_mut_slice()) {
+                let call = seat.leg.call();
+                while let Some(digit) = seat.leg.poll_digit() {
+                    emit(EngineEvent::DigitPressed { call, digit });
+                }
+            }
             seat.leg.settle(now);
             let conference = place(conferences, seat.conference);
             if let Some(speaking) = seat.leg.contribute(now, conference, scratch) {
@@ -427,13 +435,11 @@ impl<T: Transport> Engine<T> {
             {
                 emit(EngineEvent::Wanted(Wanted::Class { conference, key }));
             }
-            while let Some(digit) = seat.leg.poll_digit() {
-                emit(EngineEvent::DigitPressed { call, digit });
-            }
-            if seat.leg.poll_silent(now) {
+            let turn = *ticks + index as u64;
+            if turn.is_multiple_of(TICKS_PER_LOOK) && seat.leg.poll_silent(now) {
                 emit(EngineEvent::LegSilent { call });
             }
-            if (*ticks + index as u64).is_multiple_of(TICKS_PER_REPORT) {
+            if turn.is_multiple_of(TICKS_PER_REPORT) {
                 seat.leg.report(now, desk.datagram);
             }
         }

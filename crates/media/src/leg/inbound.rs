@@ -5,12 +5,25 @@ use tutti_model::{AudioLevel, Timestamp};
 use super::Leg;
 use crate::conference::Conference;
 use crate::frame::{Frame, rms};
-use crate::receiver::Pulled;
+use crate::receiver::{Pulled, Rest};
 use crate::rtp::{Contributor, RtpPacket, is_rtcp};
 use crate::transport::{Channel, Transport};
 
 /// The quietest frame that counts as contributing: anything that could be heard at all.
-const CONTRIBUTING: u8 = 66;
+const AUDIBLE: u8 = 66;
+
+/// The noise of a room up to this does not count while nobody speaks there, so that a crowd of open
+/// microphones does not cost an encoder each.
+const LOUD: u8 = 50;
+
+/// What is louder than the noise by so many decibels is the soft beginning of something else.
+const ONSET_DB: f32 = 4.0;
+
+/// How fast the estimate of a room's noise rises, in decibels a tick.
+const FLOOR_RISES_DB: f32 = 0.1;
+
+/// Ticks after a voice in which its soft end is still its own: 1 s.
+const SPOKE_LATELY: u32 = 50;
 
 /// Ticks without a voice after which a leg need not be decoded: 1 s.
 const REST_AFTER: u32 = 50;
@@ -22,11 +35,11 @@ const QUIET_MOMENT: f32 = 0.002;
 const DATAGRAMS_PER_TICK: usize = 64;
 
 impl<T: Transport> Leg<T> {
-    /// Takes what arrived since the last tick.
-    pub(crate) fn receive(&mut self, buffer: &mut [u8]) {
-        for _ in 0..DATAGRAMS_PER_TICK {
+    /// Takes what arrived since the last tick; says whether anything did.
+    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> bool {
+        for count in 0..DATAGRAMS_PER_TICK {
             let Some(datagram) = self.transport.receive(buffer) else {
-                return;
+                return count > 0;
             };
             let bytes = buffer.get(..datagram.len).unwrap_or_default();
             // With rtcp-mux both kinds come through one flow (RFC 5761 §4).
@@ -56,6 +69,7 @@ impl<T: Transport> Leg<T> {
                 self.counters.malformed += 1;
             }
         }
+        true
     }
 
     /// Decodes this tick's frame if anybody may hear it, records it, and adds it to the conference
@@ -68,11 +82,11 @@ impl<T: Transport> Leg<T> {
     ) -> Option<bool> {
         let Some(conference) = conference else {
             self.contributes = false;
-            self.media.receiver.set_rest(true);
+            self.media.receiver.set_rest(Rest::Always);
             self.media.receiver.pull(now, scratch);
             return None;
         };
-        self.media.receiver.set_rest(self.may_rest());
+        self.media.receiver.set_rest(self.rest());
         let pulled = self.media.receiver.pull(now, scratch);
         let nothing_is_said = pulled == Pulled::Silence && self.input.is_at_rest();
         let heard = self.input.process(scratch, pulled);
@@ -91,12 +105,13 @@ impl<T: Transport> Leg<T> {
         }
         self.talk.apply(scratch);
         let voice = heard.voice && level != AudioLevel::SILENCE;
-        self.no_voice_for = if voice {
-            0
+        if voice {
+            (self.no_voice_for, self.since_voice) = (0, 0);
         } else {
-            self.no_voice_for.saturating_add(1)
-        };
-        self.inaudible_for = if level.minus_dbov() < CONTRIBUTING {
+            self.no_voice_for = self.no_voice_for.saturating_add(1);
+            self.since_voice = self.since_voice.saturating_add(1);
+        }
+        self.inaudible_for = if self.is_audible(level) {
             0
         } else {
             self.inaudible_for.saturating_add(1)
@@ -124,7 +139,9 @@ impl<T: Transport> Leg<T> {
         silence: &Frame,
     ) -> Option<bool> {
         self.talk.pass();
+        self.noise_minus_dbov = f32::from(AudioLevel::SILENCE.minus_dbov());
         self.no_voice_for = self.no_voice_for.saturating_add(1);
+        self.since_voice = self.since_voice.saturating_add(1);
         self.inaudible_for = self.inaudible_for.saturating_add(1);
         let contributed = self.contributes;
         self.contributes = self.keeps_contributing(conference);
@@ -137,9 +154,27 @@ impl<T: Transport> Leg<T> {
         self.speaker.follow(voice)
     }
 
+    /// Whether a frame belongs into the mix: not the mere noise of a room in which nobody speaks.
+    fn is_audible(&mut self, level: AudioLevel) -> bool {
+        let minus_dbov = f32::from(level.minus_dbov());
+        let above_noise = self.noise_minus_dbov - minus_dbov;
+        self.noise_minus_dbov = minus_dbov.max(self.noise_minus_dbov - FLOOR_RISES_DB);
+        let spoke_lately = self.since_voice < SPOKE_LATELY;
+        let counts = spoke_lately || level.minus_dbov() < LOUD || above_noise > ONSET_DB;
+        counts && level.minus_dbov() < AUDIBLE
+    }
+
     /// Whether the receiver may leave packets undecoded.
-    fn may_rest(&self) -> bool {
-        self.track.is_none() && (self.talk.is_closed() || self.no_voice_for >= REST_AFTER)
+    fn rest(&self) -> Rest {
+        if self.track.is_some() {
+            Rest::Never
+        } else if self.talk.is_closed() {
+            Rest::Always
+        } else if self.no_voice_for >= REST_AFTER {
+            Rest::WhileQuiet
+        } else {
+            Rest::Never
+        }
     }
 
     /// A leg that has been heard keeps a mix of its own for a while, and then until a moment at which

@@ -129,8 +129,12 @@ pub struct Leg<T> {
     contributes: bool,
     /// Ticks since this leg was last audible.
     inaudible_for: u32,
-    /// Ticks since a voice was last heard here.
+    /// Ticks since a voice was last heard here, or since this leg began to be listened to.
     no_voice_for: u32,
+    /// Ticks since a voice was last heard here.
+    since_voice: u32,
+    /// The level of the noise in which nobody speaks here, in −dBov.
+    noise_minus_dbov: f32,
     /// After how many inaudible ticks a mix of its own may end, and after how many it must.
     private_least: u32,
     private_most: u32,
@@ -174,6 +178,8 @@ impl<T: Transport> Leg<T> {
             contributes: false,
             inaudible_for: u32::MAX,
             no_voice_for: 0,
+            since_voice: u32::MAX,
+            noise_minus_dbov: 0.0,
             private_least: ticks(settings.private.least),
             private_most: ticks(settings.private.most),
             talk: Ramp::resting_at(0.0),
@@ -303,6 +309,7 @@ impl<T: Transport> Leg<T> {
         }
         self.contributes = false;
         self.inaudible_for = u32::MAX;
+        self.since_voice = u32::MAX;
         self.outbound = Outbound::Private;
         self.speaker.stop()
     }

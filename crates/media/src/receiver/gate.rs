@@ -48,11 +48,24 @@ const PROBE_TICKS: u32 = 3;
 /// The quietest sound that refutes a claim of silence, where the leg's own silence is not louder.
 const REFUTES: f32 = 0.003_16;
 
+/// When packets may stay undecoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Somebody needs every frame.
+    Never,
+    /// While they look as though nobody spoke.
+    WhileQuiet,
+    /// Whatever they are: nobody would hear them.
+    Always,
+}
+
 /// Decides whether a leg is decoded.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
     /// The leg's owner needs nothing of it and has heard no voice for a while.
     may_rest: bool,
+    /// Nobody would hear it, whatever it says.
+    unheard: bool,
     /// What is measured while nobody speaks.
     silence: Silence,
     claims: Claims,
@@ -116,6 +129,7 @@ impl Gate {
     pub(super) fn new() -> Gate {
         Gate {
             may_rest: false,
+            unheard: false,
             silence: Silence::default(),
             claims: Claims::default(),
             quiet_ticks: 0,
@@ -130,10 +144,11 @@ impl Gate {
         }
     }
 
-    /// Says whether the leg's owner needs nothing of it and has heard no voice for a while.
-    pub(super) fn set_rest(&mut self, may_rest: bool) {
-        self.may_rest = may_rest;
-        self.in_vain &= may_rest;
+    /// Says whether the leg's owner needs anything of it.
+    pub(super) fn set_rest(&mut self, rest: Rest) {
+        self.may_rest = rest != Rest::Never;
+        self.unheard = rest == Rest::Always;
+        self.in_vain &= self.may_rest;
     }
 
     /// Another source is silent in another way. Its name tells apart legs, lest all of them be listened
@@ -197,7 +212,7 @@ impl Gate {
             Probe::Listening(0) => Probe::In(PROBE_EVERY),
             Probe::Listening(ticks) => Probe::Listening(ticks - 1),
         };
-        let rests = rests && !self.is_probing();
+        let rests = self.unheard || (rests && !self.is_probing());
         if rests && !resting {
             self.woken_by = None;
             if std::mem::take(&mut self.in_vain) {

@@ -17,6 +17,7 @@ use crate::rtp::{
     SeqNo, SequenceTracker, TelephoneEvents, parse_compound,
 };
 use gate::Gate;
+pub use gate::Rest;
 
 /// Samples in a frame at 16 kHz, the highest rate that is not ours.
 const NARROW_SAMPLES: usize = 320;
@@ -196,10 +197,9 @@ impl Receiver {
         })
     }
 
-    /// Says whether the leg's owner needs nothing of it and has heard no voice for a while. While it
-    /// may rest and looks quiet, every frame is silent and nothing is decoded.
-    pub fn set_rest(&mut self, may_rest: bool) {
-        self.gate.set_rest(may_rest);
+    /// Says when packets may stay undecoded; while they do, every frame is silent.
+    pub fn set_rest(&mut self, rest: Rest) {
+        self.gate.set_rest(rest);
     }
 
     /// Whether nothing is decoded.

@@ -893,7 +893,12 @@ impl Call {
                 } else {
                     self.quiet_frames += 1;
                 }
-                self.receiver.set_rest(self.quiet_frames > 25);
+                let rest = if self.quiet_frames > 25 {
+                    Rest::WhileQuiet
+                } else {
+                    Rest::Never
+                };
+                self.receiver.set_rest(rest);
             }
             heard.samples.extend_from_slice(&frame);
             self.now_us += TICK_US;

@@ -241,7 +241,7 @@ fn a_leg_that_may_not_rest_never_does() {
         call.run(100);
         assert!(call.receiver.is_resting(), "{codec:?}");
         call.voice_from = None;
-        call.receiver.set_rest(false);
+        call.receiver.set_rest(Rest::Never);
         call.run(1);
         assert!(!call.receiver.is_resting(), "{codec:?}");
     }
