@@ -15,6 +15,7 @@ const WARM_UP: usize = 50;
 const COUNTED: usize = 20;
 
 /// One conference with three talkers and so many listeners, or so many conferences of three talkers.
+#[derive(Clone, Copy)]
 struct Shape {
     codec: Codec,
     listeners: usize,
