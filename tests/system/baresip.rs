@@ -25,6 +25,11 @@ async fn two_phones_hear_each_other_over_a_law() {
     two_phones_hear_each_other(Codec::Pcma, Codec::Pcma).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_phones_hear_each_other_over_g722_and_opus() {
+    two_phones_hear_each_other(Codec::G722, Codec::Opus).await;
+}
+
 async fn two_phones_hear_each_other(first_codec: Codec, second_codec: Codec) {
     let bridge = Bridge::start().await;
     let rest = bridge.rest();
@@ -50,6 +55,7 @@ async fn two_phones_hear_each_other(first_codec: Codec, second_codec: Codec) {
 #[derive(Clone, Copy)]
 enum Codec {
     Opus,
+    G722,
     Pcmu,
     Pcma,
 }
@@ -59,6 +65,7 @@ impl Codec {
     fn name(self) -> &'static str {
         match self {
             Codec::Opus => "opus/48000/2",
+            Codec::G722 => "g722/16000/1",
             Codec::Pcmu => "pcmu/8000/1",
             Codec::Pcma => "pcma/8000/1",
         }
@@ -68,6 +75,7 @@ impl Codec {
     fn source_file(self, tone_hz: f32) -> Vec<u8> {
         match self {
             Codec::Opus => Sound::tones(48_000, 60.0, 15.0, &[tone_hz]).to_wav(2),
+            Codec::G722 => Sound::tones(16_000, 60.0, 15.0, &[tone_hz]).to_wav(1),
             Codec::Pcmu | Codec::Pcma => Sound::tones(8_000, 60.0, 15.0, &[tone_hz]).to_wav(1),
         }
     }
@@ -145,6 +153,7 @@ fn configuration(folder: &Path) -> String {
          rtp_ports 33000-39998\n\
          module_path {}\n\
          module g711.so\n\
+         module g722.so\n\
          module opus.so\n\
          module aufile.so\n\
          module sndfile.so\n\
