@@ -76,7 +76,7 @@ pub struct Media {
     pub opus_complexity: u8,
     /// Opus bitrate in bits per second.
     pub opus_bitrate: u32,
-    /// Whether complexity is lowered and calls are refused before a tick is late.
+    /// Whether complexity is lowered, and then calls are refused, as ticks fill up.
     pub governor: bool,
     /// The bounds of the playout delay, in milliseconds.
     pub playout_delay: DelayRange,

@@ -263,13 +263,6 @@ impl<T: Transport> Engine<T> {
                     retire(Retired::Trunk(trunk));
                 }
             }
-            EngineCommand::RemoveTrunks { conference } => {
-                if let Some(conference) = self.conference(conference) {
-                    while let Some(trunk) = conference.take_trunk() {
-                        retire(Retired::Trunk(trunk));
-                    }
-                }
-            }
             EngineCommand::SetPrivileges { slot, privileges } => {
                 if let Some(seat) = self.seat(slot) {
                     seat.leg.set_privileges(privileges);

@@ -90,10 +90,6 @@ pub enum EngineCommand<T> {
         conference: ConferenceSlot,
         trunk: Box<dyn Trunk>,
     },
-    /// Takes all trunks of a part out.
-    RemoveTrunks {
-        conference: ConferenceSlot,
-    },
     SetMixing {
         conference: ConferenceSlot,
         on: bool,
