@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use tutti_sip::{BindError, DialError, DialogId, Endpoint, SipEvent};
+use tutti_sip::{BindError, Dial, DialError, DialogId, Endpoint, SipEvent};
 
 /// How many events of dialogs that nobody has claimed are kept. A dialog is claimed as soon as its
 /// INVITE is placed, so there are few.
@@ -110,7 +110,7 @@ impl Line {
         from: &str,
         offer: String,
     ) -> Result<(DialogId, mpsc::UnboundedReceiver<LineEvent>), DialError> {
-        let dialog = self.endpoint.dial(target, from, offer).await?;
+        let dialog = self.endpoint.dial(Dial::new(target, from, offer)).await?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut directory = lock(&self.directory);
         let early = std::mem::take(&mut directory.unclaimed);

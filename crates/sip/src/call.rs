@@ -1,9 +1,11 @@
 //! Where is a call in its life, and when must something happen to it?
 //!
 //! A call that comes in goes `Invited → Accepted → Confirmed`; one that we place goes
-//! `Calling → Confirmed`, or `Calling → Cancelling` when we lose patience. A change of the session
+//! `Calling → Confirmed`, or `Calling → Cancelling` when we lose patience; in `Calling` the INVITE is
+//! sent once more for each challenge that is answered. A change of the session
 //! (re-INVITE, UPDATE) happens inside `Confirmed`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sipx_sip::transaction::TransactionKey;
@@ -11,6 +13,7 @@ use sipx_sip::{Request, Response};
 
 use crate::dialog::Dialog;
 use crate::event::DialogId;
+use crate::uac::Placed;
 
 /// One call.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct Call {
     /// Call-ID, From tag and CSeq of the INVITE that it came with; finds its CANCEL, and the same
     /// INVITE on another way. Nothing for a call that we place.
     pub(crate) origin: Option<Origin>,
+    /// The INVITE that we placed it with. Nothing for a call that comes in.
+    pub(crate) placed: Option<Arc<Placed>>,
     pub(crate) state: State,
 }
 
@@ -46,7 +51,7 @@ pub(crate) enum State {
         hanging_up: bool,
     },
     /// We placed it and it is not finally answered.
-    Calling,
+    Calling { gives_up_at: Instant },
     /// We placed it and took it back; the final response is awaited.
     Cancelling { gives_up_at: Instant },
     /// Both sides are in the call.
@@ -94,6 +99,9 @@ pub(crate) enum Overdue {
     GiveUp,
 }
 
+/// How long a call may ring without a final answer, whoever is to give it.
+pub(crate) const RINGING_LIMIT: Duration = Duration::from_secs(180);
+
 /// The times that retransmissions follow.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
@@ -115,11 +123,10 @@ impl Call {
     /// When something must happen to the call by itself.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Invited { gives_up_at, .. } | State::Cancelling { gives_up_at } => {
-                Some(*gives_up_at)
-            }
+            State::Invited { gives_up_at, .. }
+            | State::Calling { gives_up_at }
+            | State::Cancelling { gives_up_at } => Some(*gives_up_at),
             State::Accepted { accepted, .. } => Some(accepted.deadline()),
-            State::Calling => None,
             State::Confirmed { change } => match change {
                 Change::None => None,
                 Change::Asked { gives_up_at, .. } => Some(*gives_up_at),

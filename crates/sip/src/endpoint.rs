@@ -6,18 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use sipx_sip::transaction::TuEvent;
-use sipx_sip::{Header, HeaderName, Host, Limits, Request, Scheme, Timers, Uri, UriTransport};
+use sipx_sip::{Header, HeaderName, Host, Limits, Request, Timers, Uri};
 use sipx_transport::{Handle, Target, TransportKind};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::auth::Account;
 use crate::config::Config;
+use crate::dial::Dial;
 use crate::error::{BindError, DialError};
 use crate::event::{DialogId, SipCounters, SipEvent};
 use crate::message::{self, Identity};
-use crate::uac::{Dialing, Report};
+use crate::uac::{Attempt, Dialing, Placed, Report};
 use crate::user_agent::{Effect, Incoming, Rejection, UserAgent, Wish};
 
 /// A cheap handle on a running endpoint; it stops when the last one is gone.
@@ -132,34 +133,30 @@ impl Endpoint {
         self.wish(dialog, Wish::HangUp).await;
     }
 
-    /// Places a call to a SIP URI, over TCP if it says `;transport=tcp`.
-    ///
-    /// `from` is a SIP URI, with or without a display name. `Answered` or `Failed` follows.
-    pub async fn dial(
-        &self,
-        target: &str,
-        from: &str,
-        offer: String,
-    ) -> Result<DialogId, DialError> {
-        let uri = Uri::parse(Bytes::copy_from_slice(target.as_bytes()))
-            .ok()
-            .filter(|uri| matches!(uri.scheme(), Scheme::Sip) && !uri.has_headers())
-            .ok_or_else(|| DialError::InvalidTarget(target.to_owned()))?;
-        let transport = match uri.selected_transport() {
-            Ok(UriTransport::Udp) => TransportKind::Udp,
-            Ok(UriTransport::Tcp) => TransportKind::Tcp,
-            Ok(_) | Err(_) => return Err(DialError::UnsupportedTransport(target.to_owned())),
+    /// Places a call and does not wait for the peer: `Answered` or `Failed` follows. Only the
+    /// host of a target without `via` is looked up first.
+    pub async fn dial(&self, dial: Dial) -> Result<DialogId, DialError> {
+        let (uri, transport) = dial.uri()?;
+        let headers = dial.checked_headers()?;
+        let credentials = dial.checked_credentials()?;
+        let address = match dial.via {
+            Some(trunk) => trunk,
+            None => self.resolve(&uri, &dial.target).await?,
         };
-        let address = self.resolve(&uri, target).await?;
         let dialing = Dialing {
             uri,
             target: Target::new(address, transport),
-            from: from.to_owned(),
-            offer,
+            from: dial.from,
+            offer: dial.offer,
+            headers,
+            credentials,
         };
         let (reply, placed) = oneshot::channel();
         self.commands
-            .send(Command::Dial { dialing, reply })
+            .send(Command::Dial {
+                dialing: Box::new(dialing),
+                reply,
+            })
             .await
             .map_err(|_| DialError::Stopped)?;
         placed.await.map_err(|_| DialError::Stopped)?
@@ -225,6 +222,11 @@ const QUEUE: usize = 1_024;
 /// Longer than any call rings, so that no transaction is taken from under a call.
 const UNANSWERED_LIMIT: Duration = Duration::from_secs(240);
 
+/// A long request stays with the transport that was asked for. RFC 3261 §18.1.1 would have it go
+/// over TCP beyond 1300 bytes, which an INVITE with an offer and credentials is soon; but a trunk
+/// that takes UDP seldom listens on TCP too, and the network fragments what is too long.
+const LARGEST_DATAGRAM: usize = 65_535;
+
 /// Our in-dialog requests need the connection that a call came over, so it outlives long silence.
 const CONNECTION_IDLE_LIMIT: Duration = Duration::from_secs(3_600);
 
@@ -235,7 +237,7 @@ enum Command {
         wish: Wish,
     },
     Dial {
-        dialing: Dialing,
+        dialing: Box<Dialing>,
         reply: oneshot::Sender<Result<DialogId, DialError>>,
     },
 }
@@ -246,13 +248,19 @@ struct Driver {
     transport: Handle,
     requests: mpsc::Receiver<sipx_transport::Incoming>,
     commands: mpsc::Receiver<Command>,
-    reports: mpsc::Receiver<(DialogId, Outcome)>,
-    report_sender: mpsc::Sender<(DialogId, Outcome)>,
-    /// The running INVITEs of ours, each with the way to take it back.
-    invitations: HashMap<DialogId, oneshot::Sender<()>>,
+    reports: mpsc::Receiver<(Attempt, Outcome)>,
+    report_sender: mpsc::Sender<(Attempt, Outcome)>,
+    /// The INVITEs of ours whose transactions run.
+    invitations: HashMap<Attempt, Running>,
     events: mpsc::Sender<SipEvent>,
     counters: watch::Sender<SipCounters>,
     ready: Arc<AtomicBool>,
+}
+
+/// An INVITE of ours, and the way to take it back; used once.
+struct Running {
+    placed: Arc<Placed>,
+    take_back: Option<oneshot::Sender<()>>,
 }
 
 /// What the task of an INVITE says.
@@ -283,22 +291,16 @@ impl Driver {
                     self.user_agent.handle_wish(now(), dialog, wish, &mut effects);
                 }
                 Command::Dial { dialing, reply } => {
-                    let placed = self.user_agent.dial(dialing, &mut effects);
+                    let placed = self.user_agent.dial(now(), *dialing, &mut effects);
                     // A caller that stopped waiting finds the call in the events.
                     let _ = reply.send(placed);
                 }
             },
-            Some((dialog, outcome)) = self.reports.recv() => match outcome {
-                Outcome::Report(report) => {
-                    self.user_agent.handle_report(dialog, report, &mut effects);
+            Some((attempt, outcome)) = self.reports.recv() => {
+                if let Some((placed, report)) = reported(&mut self.invitations, attempt, outcome) {
+                    self.user_agent.handle_report(attempt, &placed, report, &mut effects);
                 }
-                Outcome::Over => {
-                    self.invitations.remove(&dialog);
-                    // A call that still waits for a final response waits in vain.
-                    let report = Report::Timeout;
-                    self.user_agent.handle_report(dialog, report, &mut effects);
-                }
-            },
+            }
             () = sleep_until(deadline), if deadline.is_some() => {
                 self.user_agent.handle_timeout(now(), &mut effects);
             }
@@ -339,23 +341,24 @@ impl Driver {
                     tracing::debug!(%error, "a response was not sent");
                 }
             }
-            Effect::Invite {
-                dialog,
-                request,
-                target,
-            } => {
+            Effect::Invite { attempt, placed } => {
                 let (take_back, taken_back) = oneshot::channel();
-                self.invitations.insert(dialog, take_back);
+                let running = Running {
+                    placed: Arc::clone(&placed),
+                    take_back: Some(take_back),
+                };
+                self.invitations.insert(attempt, running);
                 let transport = self.transport.clone();
                 let reports = self.report_sender.clone();
                 tokio::spawn(async move {
-                    carry_invite(&transport, dialog, *request, target, taken_back, &reports).await;
+                    carry_invite(&transport, attempt, &placed, taken_back, &reports).await;
                     // The loop is gone when nobody listens.
-                    let _ = reports.send((dialog, Outcome::Over)).await;
+                    let _ = reports.send((attempt, Outcome::Over)).await;
                 });
             }
-            Effect::Cancel { dialog } => {
-                if let Some(take_back) = self.invitations.remove(&dialog) {
+            Effect::Cancel { attempt } => {
+                let running = self.invitations.get_mut(&attempt);
+                if let Some(take_back) = running.and_then(|running| running.take_back.take()) {
                     // The transaction may have ended by itself.
                     let _ = take_back.send(());
                 }
@@ -369,35 +372,50 @@ impl Driver {
                     tracing::debug!(%error, "an ACK was not sent");
                 }
             }
-            Effect::Request { request, target } => {
+            Effect::Request {
+                request,
+                target,
+                account,
+            } => {
                 let transport = self.transport.clone();
                 tokio::spawn(async move {
-                    match transport.send(*request, target).await {
-                        Ok(mut responses) => {
-                            responses.final_response().await;
-                        }
-                        Err(error) => tracing::debug!(%error, "a request was not sent"),
-                    }
+                    carry_request(&transport, *request, target, account).await;
                 });
             }
         }
     }
 }
 
+/// The INVITE that an outcome is of, and what to make of it.
+fn reported(
+    invitations: &mut HashMap<Attempt, Running>,
+    attempt: Attempt,
+    outcome: Outcome,
+) -> Option<(Arc<Placed>, Report)> {
+    match outcome {
+        Outcome::Report(report) => {
+            let running = invitations.get(&attempt)?;
+            Some((Arc::clone(&running.placed), report))
+        }
+        // A call that still waits for a final response waits in vain.
+        Outcome::Over => Some((invitations.remove(&attempt)?.placed, Report::Timeout)),
+    }
+}
+
 /// Sends an INVITE and reports what comes back, until its transaction ends.
 async fn carry_invite(
     transport: &Handle,
-    dialog: DialogId,
-    request: Request,
-    target: Target,
+    attempt: Attempt,
+    placed: &Placed,
     mut taken_back: oneshot::Receiver<()>,
-    reports: &mpsc::Sender<(DialogId, Outcome)>,
+    reports: &mpsc::Sender<(Attempt, Outcome)>,
 ) {
     let report = async |report| {
         // The loop is gone when nobody listens.
-        let _ = reports.send((dialog, Outcome::Report(report))).await;
+        let _ = reports.send((attempt, Outcome::Report(report))).await;
     };
-    let mut responses = match transport.send(request, target).await {
+    let sent = transport.send(placed.request.clone(), placed.target.clone());
+    let mut responses = match sent.await {
         Ok(responses) => responses,
         Err(error) => {
             let reason = error.to_string();
@@ -434,6 +452,36 @@ async fn carry_invite(
     }
 }
 
+/// Sends a request whose outcome changes nothing, and answers the challenges that it meets.
+async fn carry_request(
+    transport: &Handle,
+    mut request: Request,
+    target: Target,
+    mut account: Option<Box<Account>>,
+) {
+    loop {
+        let response = match transport.send(request.clone(), target.clone()).await {
+            Ok(mut responses) => responses.final_response().await,
+            Err(error) => {
+                tracing::debug!(%error, "a request was not sent");
+                return;
+            }
+        };
+        let again = account
+            .as_mut()
+            .zip(response)
+            .and_then(|(account, response)| {
+                let cnonce = message::token(rand::random());
+                account.answer(&request, target.addr, &response, &cnonce)
+            });
+        // The account answers twice at most.
+        match again {
+            Some(again) => request = again,
+            None => return,
+        }
+    }
+}
+
 fn transport_config(config: &Config) -> Result<sipx_transport::Config, BindError> {
     let ip = config.advertised.unwrap_or(config.listen.ip());
     if ip.is_unspecified() {
@@ -455,6 +503,7 @@ fn transport_config(config: &Config) -> Result<sipx_transport::Config, BindError
     };
     transport.capacity = 4 * QUEUE;
     transport.unanswered_limit = UNANSWERED_LIMIT;
+    transport.path_mtu = Some(LARGEST_DATAGRAM);
     transport.pool.idle_timeout = CONNECTION_IDLE_LIMIT;
     // A phone behind a NAT is reached over the connection that it opened, or not at all.
     transport.pool.reuse_inbound_for_outbound = true;

@@ -24,6 +24,10 @@ pub enum DialError {
     UnsupportedTransport(String),
     #[error("the caller's address {0:?} is not a SIP URI")]
     InvalidFrom(String),
+    #[error("the header {0:?} is written by the endpoint itself, or holds a line break")]
+    InvalidHeader(String),
+    #[error("the trunk's user name or realm holds a control character")]
+    InvalidCredentials,
     #[error("the host {host:?} has no address: {reason}")]
     UnknownHost { host: String, reason: String },
     #[error("the limit of simultaneous dialogs is reached")]

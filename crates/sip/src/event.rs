@@ -53,16 +53,21 @@ pub enum SipEvent {
     /// The call that we placed got a provisional response other than 100.
     Progress {
         dialog: DialogId,
+        /// 180, 181, 182, 183 or another from 101 to 199.
         status: u16,
+        /// SDP, if there is any: early media. Phones that ring at once may each send their own.
         body: Option<Bytes>,
     },
     /// The call that we placed was answered; the ACK is already sent.
     Answered {
         dialog: DialogId,
+        /// The SDP answer; nothing when the peer left out what it owes (RFC 3261 §13.2.1).
         answer: Option<Bytes>,
     },
     /// The call that we placed came to nothing: the final response, or 408 when none came and
-    /// 503 when the peer cannot be reached.
+    /// 503 when the peer cannot be reached; a call that rings for three minutes is taken back,
+    /// and ends as one that was hung up. A redirection is not followed, and a challenge that
+    /// is not answered, or not to the trunk's liking, is told with its 401, 407 or 403.
     Failed {
         dialog: DialogId,
         status: u16,

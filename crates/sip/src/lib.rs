@@ -9,8 +9,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod admission;
+mod auth;
 mod call;
 mod config;
+mod dial;
 mod dialog;
 mod endpoint;
 mod error;
@@ -23,7 +25,9 @@ mod uac;
 mod uas;
 mod user_agent;
 
+pub use auth::{Credentials, Secret};
 pub use config::{Config, Limits};
+pub use dial::{Dial, Transport};
 pub use endpoint::{Endpoint, bind};
 pub use error::{BindError, DialError};
 pub use event::{DialogId, EndReason, SipCounters, SipEvent};

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use sipx_sip::headers::{Address, CSeq, From, To};
 use sipx_sip::{
-    HeaderName, Headers, Method, Request, RequestBuilder, Response, ResponseBuilder, Scheme,
-    StatusCode, Uri,
+    Header, HeaderName, Headers, Method, Request, RequestBuilder, Response, ResponseBuilder,
+    Scheme, StatusCode, Uri,
 };
 use sipx_transport::TransportKind;
 
@@ -116,6 +116,8 @@ pub(crate) struct Invitation<'a> {
     pub(crate) from: &'a str,
     pub(crate) call_id: &'a str,
     pub(crate) transport: TransportKind,
+    /// What it says besides.
+    pub(crate) headers: Vec<Header>,
     pub(crate) offer: String,
 }
 
@@ -124,7 +126,7 @@ pub(crate) fn invite(identity: &Identity, invitation: Invitation<'_>) -> Option<
     let mut to = vec![b'<'];
     invitation.target.write_to(&mut to);
     to.push(b'>');
-    let request = RequestBuilder::new(Method::Invite, invitation.target.clone())
+    let mut request = RequestBuilder::new(Method::Invite, invitation.target.clone())
         .max_forwards(70)
         .header(HeaderName::From, invitation.from.to_owned())
         .ok()?
@@ -144,7 +146,18 @@ pub(crate) fn invite(identity: &Identity, invitation: Invitation<'_>) -> Option<
         .ok()?
         .body(invitation.offer)
         .build();
+    for header in invitation.headers {
+        request.headers.push(header);
+    }
     Some(request)
+}
+
+/// A tag, Call-ID or cnonce that nobody can guess, from random bits.
+pub(crate) fn token(bits: [u8; 12]) -> String {
+    bits.iter().fold(String::new(), |mut token, byte| {
+        token.push_str(&format!("{byte:02x}"));
+        token
+    })
 }
 
 /// The CSeq number of a message; 0 when it has none that can be read.

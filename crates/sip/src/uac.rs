@@ -1,11 +1,15 @@
-//! What do we do with the answers to the calls that we place (RFC 3261 §13.2, §9.1)?
+//! What do we do with the answers to the calls that we place (RFC 3261 §13.2, §9.1, §22.2)?
+
+use std::sync::Arc;
+use std::time::Instant;
 
 use sipx_sip::headers::Address;
-use sipx_sip::{Response, Uri};
+use sipx_sip::{Header, Request, Response, Uri};
 use sipx_transport::Target;
 
-use crate::call::{Call, Change, State};
-use crate::dialog::{Dialog, Outgoing};
+use crate::auth::{self, Account, Credentials};
+use crate::call::{Call, Change, RINGING_LIMIT, State};
+use crate::dialog::Dialog;
 use crate::error::DialError;
 use crate::event::{DialogId, SipEvent};
 use crate::message::{self, Invitation};
@@ -19,6 +23,24 @@ pub(crate) struct Dialing {
     pub(crate) target: Target,
     pub(crate) from: String,
     pub(crate) offer: String,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) credentials: Option<Credentials>,
+}
+
+/// An INVITE of ours, as it was sent.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    /// Without Via, which is the transport's.
+    pub(crate) request: Request,
+    pub(crate) target: Target,
+    account: Option<Account>,
+}
+
+/// Names an INVITE among those that a call needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Attempt {
+    pub(crate) dialog: DialogId,
+    sequence: u32,
 }
 
 /// What became of an INVITE of ours.
@@ -36,6 +58,7 @@ impl UserAgent {
     /// Places a call.
     pub(crate) fn dial(
         &mut self,
+        now: Instant,
         dialing: Dialing,
         effects: &mut Vec<Effect>,
     ) -> Result<DialogId, DialError> {
@@ -44,6 +67,8 @@ impl UserAgent {
             target,
             from,
             offer,
+            headers,
+            credentials,
         } = dialing;
         let caller = Address::parse(from.as_bytes(), "From")
             .ok()
@@ -61,49 +86,73 @@ impl UserAgent {
             from: &tagged(&caller, &local_tag),
             call_id: &call_id,
             transport: target.transport,
+            headers,
             offer,
         };
         let begun = message::invite(&self.identity, invitation)
             .and_then(|invite| Some((Dialog::as_uac(&invite, &target)?, invite)));
-        let Some((dialog, invite)) = begun else {
+        let Some((dialog, request)) = begun else {
             return Err(DialError::InvalidFrom(from));
         };
+        let placed = Arc::new(Placed {
+            account: credentials.map(|credentials| Account::new(credentials, target.addr)),
+            request,
+            target,
+        });
         let id = self.next_id();
         self.counters.dialed += 1;
         effects.push(Effect::Invite {
-            dialog: id,
-            request: Box::new(invite),
-            target,
+            attempt: placed.attempt(id),
+            placed: Arc::clone(&placed),
         });
         self.keep(Some(Call {
             id,
             dialog,
             local_tag,
             origin: None,
-            state: State::Calling,
+            placed: Some(placed),
+            state: State::Calling {
+                gives_up_at: now + RINGING_LIMIT,
+            },
         }));
         Ok(id)
     }
 
-    /// Notes what became of the INVITE of a call that we placed.
+    /// Notes what became of an INVITE of ours.
     pub(crate) fn handle_report(
         &mut self,
-        dialog: DialogId,
+        attempt: Attempt,
+        placed: &Placed,
         report: Report,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(call) = self.take(dialog) else {
+        let Some(call) = self.take(attempt.dialog) else {
+            // The call was given up, and then it was answered after all.
+            if let Report::Response(response) = report
+                && response.status.is_success()
+            {
+                placed.decline(&response, effects);
+            }
             return;
         };
+        let is_current = call
+            .placed
+            .as_ref()
+            .is_some_and(|placed| placed.attempt(call.id) == attempt);
+        if !is_current {
+            // The transaction of an INVITE that was challenged ends in its own time.
+            self.keep(Some(call));
+            return;
+        }
         let call = match &call.state {
-            State::Calling | State::Cancelling { .. } => match report {
-                Report::Response(response) => self.responded(call, &response, effects),
+            State::Calling { .. } | State::Cancelling { .. } => match report {
+                Report::Response(response) => self.responded(call, placed, &response, effects),
                 Report::Timeout => self.fail(&call, 408, "Request Timeout".to_owned()),
                 Report::Unreachable { reason } => self.fail(&call, 503, reason),
             },
             State::Confirmed { .. } => {
                 if let Report::Response(response) = report {
-                    repeat_ack(&call, &response, effects);
+                    answered_again(&call, placed, &response, effects);
                 }
                 Some(call)
             }
@@ -112,20 +161,36 @@ impl UserAgent {
         self.keep(call);
     }
 
-    /// Ends a call whose CANCEL brought no final response.
-    pub(crate) fn uac_timeout(&mut self, call: Call) -> Option<Call> {
+    /// Takes a call back that rings for ever, and ends one whose CANCEL brought no final response.
+    pub(crate) fn uac_timeout(
+        &mut self,
+        now: Instant,
+        mut call: Call,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Call> {
         match call.state {
+            State::Calling { .. } => {
+                self.take_back(now, &mut call, effects);
+                Some(call)
+            }
             State::Cancelling { .. } => self.fail(&call, 408, "Request Timeout".to_owned()),
-            State::Calling
-            | State::Invited { .. }
-            | State::Accepted { .. }
-            | State::Confirmed { .. } => Some(call),
+            State::Invited { .. } | State::Accepted { .. } | State::Confirmed { .. } => Some(call),
         }
+    }
+
+    /// Cancels a call that is not finally answered.
+    pub(crate) fn take_back(&self, now: Instant, call: &mut Call, effects: &mut Vec<Effect>) {
+        let attempt = call.placed.as_ref().map(|placed| placed.attempt(call.id));
+        effects.extend(attempt.map(|attempt| Effect::Cancel { attempt }));
+        call.state = State::Cancelling {
+            gives_up_at: now + self.pace.patience(),
+        };
     }
 
     fn responded(
         &mut self,
         mut call: Call,
+        placed: &Placed,
         response: &Response,
         effects: &mut Vec<Effect>,
     ) -> Option<Call> {
@@ -142,11 +207,13 @@ impl UserAgent {
             return Some(call);
         }
         if !status.is_success() {
-            let reason = String::from_utf8_lossy(&response.reason).into_owned();
-            return self.fail(&call, status.code(), reason);
+            if !cancelling && self.try_again(&mut call, placed, response, effects) {
+                return Some(call);
+            }
+            return self.fail(&call, status.code(), placed.reason(response));
         }
         call.dialog.learn(response);
-        acknowledge(call.dialog.ack(INVITE_SEQUENCE), effects);
+        placed.acknowledge(&call.dialog, effects);
         if cancelling {
             // The answer crossed our CANCEL.
             self.say_bye(&mut call, effects);
@@ -160,6 +227,32 @@ impl UserAgent {
             change: Change::None,
         };
         Some(call)
+    }
+
+    /// Sends the INVITE once more if the response is a challenge that may be answered.
+    fn try_again(
+        &mut self,
+        call: &mut Call,
+        placed: &Placed,
+        response: &Response,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let cnonce = self.draw_token();
+        // A new dialog is in the making: no tag or route of the first attempt belongs to it.
+        let again = placed
+            .again(response, &cnonce)
+            .and_then(|again| Some((Dialog::as_uac(&again.request, &again.target)?, again)));
+        let Some((dialog, again)) = again else {
+            return false;
+        };
+        let again = Arc::new(again);
+        effects.push(Effect::Invite {
+            attempt: again.attempt(call.id),
+            placed: Arc::clone(&again),
+        });
+        call.dialog = dialog;
+        call.placed = Some(again);
+        true
     }
 
     fn tell_progress(&mut self, dialog: DialogId, response: &Response) {
@@ -186,36 +279,95 @@ impl UserAgent {
     }
 }
 
-/// Every call that we place begins with this CSeq number.
-pub(crate) const INVITE_SEQUENCE: u32 = 1;
+impl Placed {
+    pub(crate) fn attempt(&self, dialog: DialogId) -> Attempt {
+        Attempt {
+            dialog,
+            sequence: self.sequence(),
+        }
+    }
 
-/// Answers a 2xx that came after the call was confirmed.
-fn repeat_ack(call: &Call, response: &Response, effects: &mut Vec<Effect>) {
-    if !response.status.is_success() {
-        return;
+    /// What answers the challenges to a further request of this call.
+    pub(crate) fn account(&self) -> Option<Box<Account>> {
+        let account = self.account.as_ref()?;
+        Some(Box::new(account.for_another_request()))
     }
-    if call.dialog.is_from_known_peer(response) {
-        acknowledge(call.dialog.ack(INVITE_SEQUENCE), effects);
-        return;
-    }
-    // A proxy forked the call and a second phone answered: it is hung up (RFC 3261 §13.2.2.4).
-    let mut other = call.dialog.clone();
-    other.learn(response);
-    acknowledge(other.ack(INVITE_SEQUENCE), effects);
-    if let Some((request, target)) = other.bye() {
-        effects.push(Effect::Request {
-            request: Box::new(request),
-            target,
-        });
-    }
-}
 
-fn acknowledge(ack: Option<Outgoing>, effects: &mut Vec<Effect>) {
-    if let Some((request, target)) = ack {
+    /// What ACK and CANCEL repeat.
+    fn sequence(&self) -> u32 {
+        message::sequence(&self.request.headers)
+    }
+
+    /// The INVITE with the answer to this challenge.
+    fn again(&self, response: &Response, cnonce: &str) -> Option<Placed> {
+        let mut account = self.account.clone()?;
+        let request = account.answer(&self.request, self.target.addr, response, cnonce)?;
+        Some(Placed {
+            request,
+            target: self.target.clone(),
+            account: Some(account),
+        })
+    }
+
+    /// The reason phrase; a challenge that was for somebody else is worth a word, because a
+    /// realm that is configured wrongly looks the same from outside as a wrong password.
+    fn reason(&self, response: &Response) -> String {
+        let reason = String::from_utf8_lossy(&response.reason).into_owned();
+        match (&self.account, response.status.code()) {
+            (Some(account), 401 | 407) if !account.has_answered() => {
+                format!("{reason} (no challenge of the configured realm and a known algorithm)")
+            }
+            _ => reason,
+        }
+    }
+
+    /// Sends the ACK of a 2xx along its dialog.
+    fn acknowledge(&self, dialog: &Dialog, effects: &mut Vec<Effect>) {
+        let Some((mut request, target)) = dialog.ack(self.sequence()) else {
+            return;
+        };
+        // The ACK repeats how the INVITE was authorized (RFC 3261 §22.1), and nobody but the
+        // trunk learns it.
+        if target.addr == self.target.addr {
+            for name in &auth::ANSWERS {
+                for answer in self.request.headers.get_all(name) {
+                    request.headers.push(answer.clone());
+                }
+            }
+        }
         effects.push(Effect::Acknowledge {
             request: Box::new(request),
             target,
         });
+    }
+
+    /// Acknowledges an answer that nobody waits for, and hangs up (RFC 3261 §13.2.2.4).
+    fn decline(&self, response: &Response, effects: &mut Vec<Effect>) {
+        let Some(mut dialog) = Dialog::as_uac(&self.request, &self.target) else {
+            return;
+        };
+        dialog.learn(response);
+        self.acknowledge(&dialog, effects);
+        if let Some((request, target)) = dialog.bye() {
+            effects.push(Effect::Request {
+                request: Box::new(request),
+                target,
+                account: self.account(),
+            });
+        }
+    }
+}
+
+/// Serves a 2xx that came after the call was confirmed: the same one again, or that of a second
+/// phone because a proxy forked the call.
+fn answered_again(call: &Call, placed: &Placed, response: &Response, effects: &mut Vec<Effect>) {
+    if !response.status.is_success() {
+        return;
+    }
+    if call.dialog.is_from_known_peer(response) {
+        placed.acknowledge(&call.dialog, effects);
+    } else {
+        placed.decline(response, effects);
     }
 }
 

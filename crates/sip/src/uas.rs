@@ -1,20 +1,17 @@
 //! What do we do with the requests that come (RFC 3261 §8.2, §9.2, §12.2.2, §13.3, §15.1.2)?
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sipx_sip::transaction::TransactionKey;
 use sipx_sip::{HeaderName, Method, Request, Response, ResponseBuilder};
 use sipx_transport::TransportKind;
 
-use crate::call::{Call, Change, Origin, Overdue, Pending, State, Unacknowledged};
+use crate::call::{Call, Change, Origin, Overdue, Pending, RINGING_LIMIT, State, Unacknowledged};
 use crate::dialog::Dialog;
 use crate::event::{EndReason, SipEvent};
 use crate::message;
 use crate::policy::{self, Refusal};
 use crate::user_agent::{Effect, Incoming, Rejection, UserAgent, respond};
-
-/// How long a call may ring without a final answer of ours.
-const RINGING_LIMIT: Duration = Duration::from_secs(180);
 
 impl UserAgent {
     /// Serves a request.
@@ -230,7 +227,7 @@ impl UserAgent {
             State::Confirmed {
                 change: Change::None,
             }
-            | State::Calling
+            | State::Calling { .. }
             | State::Cancelling { .. } => Overdue::Nothing,
         };
         match overdue {
@@ -298,6 +295,7 @@ impl UserAgent {
             dialog,
             local_tag,
             origin: Some(origin),
+            placed: None,
             state: State::Invited {
                 invite: Pending {
                     key,
@@ -374,7 +372,7 @@ impl UserAgent {
                 Change::Accepted(_) => Some(Refusal::Glare),
             },
             State::Invited { .. } => Some(Refusal::ChangePending),
-            State::Accepted { .. } | State::Calling | State::Cancelling { .. } => {
+            State::Accepted { .. } | State::Calling { .. } | State::Cancelling { .. } => {
                 Some(Refusal::Glare)
             }
         };
@@ -420,7 +418,7 @@ impl UserAgent {
                 self.tell_ended(&call, EndReason::HungUp);
             }
             // The 2xx that came before this BYE was lost.
-            State::Calling | State::Cancelling { .. } => self.tell(SipEvent::Failed {
+            State::Calling { .. } | State::Cancelling { .. } => self.tell(SipEvent::Failed {
                 dialog: call.id,
                 status: 487,
                 reason: "Request Terminated".to_owned(),
@@ -445,7 +443,7 @@ impl UserAgent {
                     Change::Asked { request, .. } => Some(&request.key),
                     Change::Accepted(accepted) => Some(&accepted.key),
                 },
-                State::Calling | State::Cancelling { .. } => None,
+                State::Calling { .. } | State::Cancelling { .. } => None,
             };
             key.is_some() && key == invite_key.as_ref() && may_speak(call, incoming)
         });
@@ -479,7 +477,7 @@ impl UserAgent {
             | State::Confirmed {
                 change: Change::None | Change::Accepted(_),
             }
-            | State::Calling
+            | State::Calling { .. }
             | State::Cancelling { .. } => {}
         }
         self.keep(Some(call));
@@ -529,7 +527,7 @@ impl UserAgent {
             }
             State::Invited { .. }
             | State::Accepted { .. }
-            | State::Calling
+            | State::Calling { .. }
             | State::Cancelling { .. }
             | State::Confirmed { .. } => {}
         }
@@ -580,7 +578,7 @@ impl UserAgent {
             } => {}
             State::Accepted { .. }
             | State::Invited { .. }
-            | State::Calling
+            | State::Calling { .. }
             | State::Cancelling { .. }
             | State::Confirmed { .. } => self.tell(SipEvent::Ended {
                 dialog: call.id,

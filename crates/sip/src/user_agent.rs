@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use sipx_sip::transaction::TransactionKey;
@@ -13,11 +14,13 @@ use sipx_sip::{Request, Response};
 use sipx_transport::{Target, TransportKind};
 
 use crate::admission::Admission;
+use crate::auth::Account;
 use crate::call::{Call, Change, Origin, Pace, State};
 use crate::config::{Config, Limits};
 use crate::event::{DialogId, SipCounters, SipEvent};
 use crate::message::{self, Identity};
 use crate::policy::Refusal;
+use crate::uac::{Attempt, Placed};
 
 /// All calls of an endpoint.
 pub(crate) struct UserAgent {
@@ -77,23 +80,24 @@ pub(crate) enum Effect {
         key: TransactionKey,
         response: Box<Response>,
     },
-    /// Send an INVITE; what becomes of it is reported for the dialog.
+    /// Send an INVITE; what becomes of it is reported for the attempt.
     Invite {
-        dialog: DialogId,
-        request: Box<Request>,
-        target: Target,
+        attempt: Attempt,
+        placed: Arc<Placed>,
     },
-    /// Take the dialog's INVITE back.
-    Cancel { dialog: DialogId },
+    /// Take the INVITE back.
+    Cancel { attempt: Attempt },
     /// Send the ACK of a 2xx, which has no transaction.
     Acknowledge {
         request: Box<Request>,
         target: Target,
     },
-    /// Send a request whose outcome changes nothing.
+    /// Send a request whose outcome changes nothing; a challenge is answered if there is an
+    /// account.
     Request {
         request: Box<Request>,
         target: Target,
+        account: Option<Box<Account>>,
     },
 }
 
@@ -145,7 +149,9 @@ impl UserAgent {
                 State::Invited { .. } | State::Accepted { .. } | State::Confirmed { .. } => {
                     self.uas_timeout(now, call, effects)
                 }
-                State::Calling | State::Cancelling { .. } => self.uac_timeout(call),
+                State::Calling { .. } | State::Cancelling { .. } => {
+                    self.uac_timeout(now, call, effects)
+                }
             };
             self.keep(call);
         }
@@ -191,11 +197,8 @@ impl UserAgent {
                 *hanging_up = true;
                 Some(call)
             }
-            State::Calling => {
-                effects.push(Effect::Cancel { dialog: call.id });
-                call.state = State::Cancelling {
-                    gives_up_at: now + self.pace.patience(),
-                };
+            State::Calling { .. } => {
+                self.take_back(now, &mut call, effects);
                 Some(call)
             }
             State::Cancelling { .. } => Some(call),
@@ -228,6 +231,7 @@ impl UserAgent {
             effects.push(Effect::Request {
                 request: Box::new(request),
                 target,
+                account: call.placed.as_ref().and_then(|placed| placed.account()),
             });
         }
     }
@@ -262,10 +266,7 @@ impl UserAgent {
 
     /// A tag or Call-ID that nobody can guess.
     pub(crate) fn draw_token(&mut self) -> String {
-        (self.draw)().iter().fold(String::new(), |mut token, byte| {
-            token.push_str(&format!("{byte:02x}"));
-            token
-        })
+        message::token((self.draw)())
     }
 
     /// The call whose tag of ours this is.
@@ -352,6 +353,7 @@ mod tests {
     use sipx_sip::{Limits as ParserLimits, Message, parse_datagram};
 
     use super::*;
+    use crate::auth::{Credentials, Secret};
     use crate::event::EndReason;
     use crate::uac::{Dialing, Report};
 
@@ -474,7 +476,6 @@ mod tests {
         let mut side = Side::new();
         let (dialog, done) = side.dial();
         assert_eq!(done, ["INVITE"]);
-        assert_eq!(side.agent.next_deadline(), None);
         assert_eq!(side.wish(dialog, Wish::HangUp), ["taken back"]);
         assert_eq!(side.wish(dialog, Wish::HangUp), [""; 0]);
         side.at(Duration::from_secs(32));
@@ -486,11 +487,30 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_rings_for_three_minutes_is_taken_back() {
+        let mut side = Side::new();
+        side.dial();
+        let tag = side.tag();
+        side.at(Duration::from_secs(10));
+        assert_eq!(side.reports(CHALLENGE, &tag), ["INVITE"]);
+        side.reports("180 Ringing", &tag);
+        assert!(matches!(side.told()[..], [SipEvent::Progress { .. }]));
+        assert_eq!(side.next_deadline(), Duration::from_secs(180));
+        assert_eq!(side.at(Duration::from_secs(180)), ["taken back"]);
+        assert_eq!(side.told(), []);
+        side.reports("487 Request Terminated", &tag);
+        assert!(matches!(
+            side.told()[..],
+            [SipEvent::Failed { status: 487, .. }]
+        ));
+    }
+
+    #[test]
     fn a_bye_whose_answer_was_lost_ends_the_call() {
         let mut side = Side::new();
-        let (dialog, _) = side.dial();
+        side.dial();
         let tag = side.tag();
-        side.reports(dialog, "180 Ringing", &tag);
+        side.reports("180 Ringing", &tag);
         assert!(matches!(
             side.told()[..],
             [SipEvent::Progress { status: 180, .. }]
@@ -506,13 +526,59 @@ mod tests {
     #[test]
     fn provisional_responses_do_not_pile_up() {
         let mut side = Side::new();
-        let (dialog, _) = side.dial();
+        side.dial();
         let tag = side.tag();
         for _ in 0..100 {
-            side.reports(dialog, "180 Ringing", &tag);
+            side.reports("180 Ringing", &tag);
         }
         assert_eq!(side.told().len(), 1);
         assert_eq!(side.agent.counters().progress_dropped, 99);
+    }
+
+    #[test]
+    fn the_end_of_a_challenged_invite_is_not_the_end_of_the_call() {
+        let mut side = Side::new();
+        side.dial();
+        let tag = side.tag();
+        let first = side.placed();
+        assert_eq!(side.reports(CHALLENGE, &tag), ["INVITE"]);
+        let (attempt, placed) = first.clone();
+        let mut effects = Vec::new();
+        side.agent
+            .handle_report(attempt, &placed, Report::Timeout, &mut effects);
+        assert_eq!(side.reports_to(first, "404 Not Found", &tag), [""; 0]);
+        assert_eq!(side.told(), []);
+        assert_eq!(side.reports("200 OK", &tag), ["ACK"]);
+        assert!(matches!(side.told()[..], [SipEvent::Answered { .. }]));
+    }
+
+    #[test]
+    fn a_call_that_is_taken_back_answers_no_challenge() {
+        let mut side = Side::new();
+        let (dialog, _) = side.dial();
+        let tag = side.tag();
+        assert_eq!(side.wish(dialog, Wish::HangUp), ["taken back"]);
+        assert_eq!(side.reports(CHALLENGE, &tag), [""; 0]);
+        assert!(matches!(
+            side.told()[..],
+            [SipEvent::Failed { status: 401, .. }]
+        ));
+    }
+
+    #[test]
+    fn an_answer_to_a_call_that_was_given_up_is_acknowledged_and_hung_up() {
+        let mut side = Side::new();
+        let (dialog, _) = side.dial();
+        let tag = side.tag();
+        side.wish(dialog, Wish::HangUp);
+        side.at(Duration::from_secs(32));
+        assert!(matches!(
+            side.told()[..],
+            [SipEvent::Failed { status: 408, .. }]
+        ));
+        assert_eq!(side.reports("180 Ringing", &tag), [""; 0]);
+        assert_eq!(side.reports("200 OK", &tag), ["ACK", "BYE"]);
+        assert_eq!(side.told(), []);
     }
 
     #[test]
@@ -535,6 +601,8 @@ mod tests {
         start: Instant,
         now: Duration,
         call_id: String,
+        /// The INVITEs that were sent.
+        placed: Vec<(Attempt, Arc<Placed>)>,
     }
 
     impl Side {
@@ -555,6 +623,7 @@ mod tests {
                 start,
                 now: Duration::ZERO,
                 call_id: "c".to_owned(),
+                placed: Vec::new(),
             }
         }
 
@@ -587,17 +656,33 @@ mod tests {
                 target: Target::udp(peer()),
                 from: "sip:bot@192.0.2.1".to_owned(),
                 offer: "v=0".to_owned(),
+                headers: Vec::new(),
+                credentials: Some(Credentials {
+                    username: "tutti".to_owned(),
+                    password: Secret::new("hunter2"),
+                    realm: "trunk".to_owned(),
+                }),
             };
-            let dialog = self.agent.dial(dialing, &mut effects).unwrap();
-            self.call_id = effects
-                .iter()
-                .find_map(|effect| match effect {
-                    Effect::Invite { request, .. } => Some(message::call_id(&request.headers)),
-                    _ => None,
-                })
-                .map(|call_id| String::from_utf8(call_id.to_vec()).unwrap())
-                .unwrap();
+            let now = self.start + self.now;
+            let dialog = self.agent.dial(now, dialing, &mut effects).unwrap();
+            self.note_invite(&effects);
+            let call_id = message::call_id(&self.placed().1.request.headers);
+            self.call_id = String::from_utf8(call_id.to_vec()).unwrap();
             (dialog, names(effects))
+        }
+
+        fn note_invite(&mut self, effects: &[Effect]) {
+            for effect in effects {
+                if let Effect::Invite { attempt, placed } = effect {
+                    self.placed.push((*attempt, Arc::clone(placed)));
+                }
+            }
+        }
+
+        /// The INVITE that was sent last.
+        fn placed(&self) -> (Attempt, Arc<Placed>) {
+            let (attempt, placed) = self.placed.last().unwrap();
+            (*attempt, Arc::clone(placed))
         }
 
         /// Our tag of the only call.
@@ -633,17 +718,32 @@ mod tests {
             names(effects)
         }
 
-        fn reports(&mut self, dialog: DialogId, status: &str, our_tag: &str) {
+        /// A response to the last INVITE, with further lines of its head if need be.
+        fn reports(&mut self, status: &str, our_tag: &str) -> Vec<String> {
+            self.reports_to(self.placed(), status, our_tag)
+        }
+
+        fn reports_to(
+            &mut self,
+            (attempt, placed): (Attempt, Arc<Placed>),
+            status: &str,
+            our_tag: &str,
+        ) -> Vec<String> {
+            let sequence = message::sequence(&placed.request.headers);
             let Message::Response(response) = parse(format!(
                 "SIP/2.0 {status}\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\n\
                  From: <sip:bot@192.0.2.1>;tag={our_tag}\r\nTo: <sip:there@192.0.2.9>;tag=t\r\n\
-                 Call-ID: {}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n",
+                 Call-ID: {}\r\nCSeq: {sequence} INVITE\r\nContent-Length: 0\r\n\r\n",
                 self.call_id
             )) else {
                 panic!("a response was expected");
             };
+            let mut effects = Vec::new();
             let report = Report::Response(Box::new(response));
-            self.agent.handle_report(dialog, report, &mut Vec::new());
+            self.agent
+                .handle_report(attempt, &placed, report, &mut effects);
+            self.note_invite(&effects);
+            names(effects)
         }
 
         fn wish(&mut self, dialog: DialogId, wish: Wish) -> Vec<String> {
@@ -668,6 +768,9 @@ mod tests {
             self.agent.outbox.drain(..).collect()
         }
     }
+
+    const CHALLENGE: &str = "401 Unauthorized\r\n\
+        WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n\", qop=\"auth\"";
 
     fn peer() -> SocketAddr {
         "192.0.2.9:5060".parse().unwrap()

@@ -327,6 +327,59 @@ async fn hanging_up_an_unanswered_call_rejects_it() {
 }
 
 #[tokio::test]
+async fn a_call_with_early_media_ends_in_every_way_that_a_ringing_one_does() {
+    enum How {
+        Answer,
+        Reject,
+        HangUp,
+        Cancel,
+    }
+    for (how, code) in [
+        (How::Answer, 200),
+        (How::Reject, 486),
+        (How::HangUp, 480),
+        (How::Cancel, 487),
+    ] {
+        let (endpoint, mut events, mut peer) = start().await;
+        let invite = peer.request("INVITE", 1, "", "", OFFER);
+        peer.send(&invite).await;
+        let dialog = events.invite().await;
+        endpoint.early_media(dialog, ANSWER.to_owned()).await;
+        let early = peer.receive_until("SIP/2.0 183 ").await;
+        assert_eq!(body(&early), ANSWER);
+        let tag = to_tag(&early);
+        match how {
+            How::Answer => endpoint.answer(dialog, ANSWER.to_owned()).await,
+            How::Reject => endpoint.reject(dialog, 486, "Busy Here", &[]).await,
+            How::HangUp => endpoint.hang_up(dialog).await,
+            How::Cancel => {
+                let cancel = peer.repeat_branch("CANCEL", 1, "", "", "");
+                peer.send(cancel).await;
+                assert_eq!(events.next().await, SipEvent::Cancelled { dialog });
+            }
+        }
+        let end = peer.receive_until(&format!("SIP/2.0 {code} ")).await;
+        // 200 answers the CANCEL too.
+        assert_eq!(header(&end, "CSeq"), Some("1 INVITE"));
+        assert_eq!(to_tag(&end), tag, "the same early dialog");
+        if code == 200 {
+            assert_eq!(body(&end), ANSWER);
+            let ack = peer.request("ACK", 1, &tag, "", "");
+            peer.send(ack).await;
+            let answer = None;
+            assert_eq!(
+                events.next().await,
+                SipEvent::Acknowledged { dialog, answer }
+            );
+        } else {
+            let ack = peer.repeat_branch("ACK", 1, &tag, "", "");
+            peer.send(ack).await;
+            events.none().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_reinvite_is_answered_like_an_invite() {
     let (endpoint, mut events, mut peer) = start().await;
     let (dialog, tag) = peer.establish(&endpoint, &mut events).await;

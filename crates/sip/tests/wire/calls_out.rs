@@ -1,9 +1,9 @@
 //! Calls that we place.
 
 use bytes::Bytes;
-use tutti_sip::{DialError, EndReason, SipEvent, bind};
+use tutti_sip::{Dial, DialError, EndReason, SipEvent, bind};
 
-use crate::peer::{ANSWER, Events, OFFER, Peer, body, config, header, start};
+use crate::peer::{ANSWER, Events, OFFER, Peer, body, config, contact, header, respond, start};
 
 #[tokio::test]
 async fn two_endpoints_call_each_other() {
@@ -12,7 +12,7 @@ async fn two_endpoints_call_each_other() {
     let (mut caller_events, mut called_events) = (Events(caller_events), Events(called_events));
     let target = format!("sip:200@{}", called.local_addr());
     let ours = caller
-        .dial(&target, "\"Bot\" <sip:bot@127.0.0.1>", OFFER.to_owned())
+        .dial(to(&target, "\"Bot\" <sip:bot@127.0.0.1>"))
         .await
         .unwrap();
     let SipEvent::Invite {
@@ -70,10 +70,7 @@ async fn the_caller_can_hang_up_too() {
     let (called, called_events) = bind(config()).await.unwrap();
     let (mut caller_events, mut called_events) = (Events(caller_events), Events(called_events));
     let target = format!("sip:200@{};transport=tcp", called.local_addr());
-    let ours = caller
-        .dial(&target, "sip:bot@127.0.0.1", OFFER.to_owned())
-        .await
-        .unwrap();
+    let ours = caller.dial(to(&target, "sip:bot@127.0.0.1")).await.unwrap();
     let theirs = called_events.invite().await;
     called.answer(theirs, ANSWER.to_owned()).await;
     caller_events.next().await;
@@ -95,10 +92,7 @@ async fn a_call_that_is_taken_back_is_cancelled() {
     let (called, called_events) = bind(config()).await.unwrap();
     let (mut caller_events, mut called_events) = (Events(caller_events), Events(called_events));
     let target = format!("sip:200@{}", called.local_addr());
-    let ours = caller
-        .dial(&target, "sip:bot@127.0.0.1", OFFER.to_owned())
-        .await
-        .unwrap();
+    let ours = caller.dial(to(&target, "sip:bot@127.0.0.1")).await.unwrap();
     let theirs = called_events.invite().await;
     caller.hang_up(ours).await;
     assert_eq!(
@@ -142,10 +136,7 @@ async fn a_refusal_is_reported_with_its_status() {
     let (called, called_events) = bind(config()).await.unwrap();
     let (mut caller_events, mut called_events) = (Events(caller_events), Events(called_events));
     let target = format!("sip:200@{}", called.local_addr());
-    let ours = caller
-        .dial(&target, "sip:bot@127.0.0.1", OFFER.to_owned())
-        .await
-        .unwrap();
+    let ours = caller.dial(to(&target, "sip:bot@127.0.0.1")).await.unwrap();
     let theirs = called_events.invite().await;
     called.reject(theirs, 486, "Busy Here", &[]).await;
     let reason = "Busy Here".to_owned();
@@ -182,7 +173,7 @@ async fn a_refused_connection_is_reported_as_503() {
         .unwrap();
     let target = format!("sip:200@{free};transport=tcp");
     endpoint
-        .dial(&target, "sip:bot@127.0.0.1", OFFER.to_owned())
+        .dial(to(&target, "sip:bot@127.0.0.1"))
         .await
         .unwrap();
     let failed = events.next().await;
@@ -284,7 +275,7 @@ async fn an_invite_that_meets_ours_is_told_to_wait() {
 #[tokio::test]
 async fn what_cannot_be_dialled_is_refused_at_once() {
     let (endpoint, _events, _peer) = start().await;
-    let dial = async |target: &str, from: &str| endpoint.dial(target, from, OFFER.to_owned()).await;
+    let dial = async |target: &str, from: &str| endpoint.dial(to(target, from)).await;
     let from = "sip:bot@127.0.0.1";
     assert!(matches!(
         dial("200", from).await,
@@ -316,6 +307,10 @@ async fn what_cannot_be_dialled_is_refused_at_once() {
     ));
 }
 
+fn to(target: &str, from: &str) -> Dial {
+    Dial::new(target, from, OFFER.to_owned())
+}
+
 /// Has the endpoint call the peer; gives the INVITE that came.
 async fn called_by(
     endpoint: &tutti_sip::Endpoint,
@@ -323,34 +318,10 @@ async fn called_by(
 ) -> (tutti_sip::DialogId, String) {
     let target = format!("sip:there@{}", peer.addr());
     let dialog = endpoint
-        .dial(&target, "sip:bot@127.0.0.1", OFFER.to_owned())
+        .dial(to(&target, "sip:bot@127.0.0.1"))
         .await
         .unwrap();
     let invite = peer.receive_until("INVITE ").await;
     assert_eq!(body(&invite), OFFER);
     (dialog, invite)
-}
-
-fn contact(peer: &Peer) -> String {
-    format!("Contact: <sip:there@{}>\r\n", peer.addr())
-}
-
-/// A response to the endpoint's INVITE.
-fn respond(invite: &str, status: &str, to_tag: &str, extra: &str, sdp: &str) -> String {
-    let copy = |name: &str| header(invite, name).unwrap();
-    let content = if sdp.is_empty() {
-        ""
-    } else {
-        "Content-Type: application/sdp\r\n"
-    };
-    format!(
-        "SIP/2.0 {status}\r\nVia: {}\r\nFrom: {}\r\nTo: {}{to_tag}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
-         {extra}{content}Content-Length: {}\r\n\r\n{sdp}",
-        copy("Via"),
-        copy("From"),
-        copy("To"),
-        copy("Call-ID"),
-        copy("CSeq"),
-        sdp.len()
-    )
 }

@@ -8,3 +8,4 @@ mod peer;
 mod refusals;
 mod stream;
 mod torture;
+mod trunk;

@@ -246,3 +246,28 @@ pub(crate) fn to_tag(message: &str) -> String {
 pub(crate) fn body(message: &str) -> &str {
     message.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
+
+/// The Contact of a response to the endpoint's INVITE.
+pub(crate) fn contact(peer: &Peer) -> String {
+    format!("Contact: <sip:there@{}>\r\n", peer.addr())
+}
+
+/// A response to the endpoint's INVITE.
+pub(crate) fn respond(invite: &str, status: &str, to_tag: &str, extra: &str, sdp: &str) -> String {
+    let copy = |name: &str| header(invite, name).unwrap();
+    let content = if sdp.is_empty() {
+        ""
+    } else {
+        "Content-Type: application/sdp\r\n"
+    };
+    format!(
+        "SIP/2.0 {status}\r\nVia: {}\r\nFrom: {}\r\nTo: {}{to_tag}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
+         {extra}{content}Content-Length: {}\r\n\r\n{sdp}",
+        copy("Via"),
+        copy("From"),
+        copy("To"),
+        copy("Call-ID"),
+        copy("CSeq"),
+        sdp.len()
+    )
+}

@@ -162,7 +162,11 @@ async fn the_number_of_dialogs_is_bounded() {
     assert_eq!(status(&peer.ask(&invite).await), 503);
     let target = format!("sip:x@{}", peer.addr());
     let dialled = endpoint
-        .dial(&target, "sip:bot@127.0.0.1", OFFER.to_owned())
+        .dial(tutti_sip::Dial::new(
+            target,
+            "sip:bot@127.0.0.1",
+            OFFER.to_owned(),
+        ))
         .await;
     assert!(matches!(dialled, Err(tutti_sip::DialError::TooManyDialogs)));
 }
