@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use assert_no_alloc::{assert_no_alloc, reset_violation_count, violation_count};
 use tutti_media::{
-    ConferenceSlot, EngineCommand, EngineEvent, Frame, LegSlot, Prompt, PromptAudio, Tap,
+    CallRecording, ConferencePrompt, ConferenceSlot, EngineCommand, EngineEvent, Frame, LegSlot,
+    Prompt, PromptAudio, Tap,
 };
-use tutti_model::{Beep, CallId, Codec, Format, Privileges, PromptId, Repeat};
+use tutti_model::{
+    Beep, CallId, Codec, Digit, Format, Privileges, PromptId, RecordedSide, RecordingId, Repeat,
+};
 use tutti_sim::{CallerSetup, Impairments, Mouth, Random, Repertoire, SimTransport, Studio, Voice};
 
 use crate::stage::*;
@@ -62,6 +65,8 @@ struct Busy {
     studio: Studio,
     legs: Vec<(LegSlot, Codec)>,
     recorded: Arc<AtomicU64>,
+    /// Frames of recordings of calls.
+    of_calls: Arc<AtomicU64>,
     random: Random,
     calls: u8,
 }
@@ -72,6 +77,7 @@ struct Seen {
     digits: usize,
     prompts: usize,
     retired: usize,
+    speaking: usize,
 }
 
 /// Counts frames.
@@ -91,6 +97,7 @@ impl Busy {
             studio,
             legs: Vec::new(),
             recorded: Arc::default(),
+            of_calls: Arc::default(),
             random: Random::new(5),
             calls: 0,
         };
@@ -135,6 +142,30 @@ impl Busy {
                 slot,
                 privileges: self.privileges(),
             }),
+            1 | 20 => commands.push(self.record_call(slot, tick)),
+            3 => commands.push(EngineCommand::StopCallRecording {
+                slot,
+                recording: recording(tick % 2),
+            }),
+            7 => {
+                let call = CallId::from_bytes([1; 20]);
+                let audio = PromptAudio::Sound(sound);
+                let prompt = Prompt::new(PromptId(7), audio, Repeat::Times(1));
+                let prompt = ConferencePrompt::new(call, prompt, true);
+                commands.push(EngineCommand::PlayToConference { conference, prompt });
+            }
+            11 => commands.push(EngineCommand::StopConferencePrompt {
+                conference,
+                call: CallId::from_bytes([1; 20]),
+                prompt: PromptId(7),
+            }),
+            13 => {
+                let on = self.random.chance(0.5);
+                commands.push(EngineCommand::WatchVoice { slot, on });
+            }
+            21 => commands.extend(
+                Digit::from_event(3).map(|digit| EngineCommand::PressDigit { slot, digit }),
+            ),
             2 => {
                 let privileges = self.privileges();
                 commands.push(EngineCommand::Join {
@@ -211,6 +242,17 @@ impl Busy {
         ]
     }
 
+    fn record_call(&self, slot: LegSlot, tick: usize) -> EngineCommand<SimTransport> {
+        let side = if tick.is_multiple_of(3) {
+            RecordedSide::Caller
+        } else {
+            RecordedSide::Both
+        };
+        let tap = Box::new(CountingTap(Arc::clone(&self.of_calls)));
+        let recording = Box::new(CallRecording::new(recording(tick % 2), side, tap));
+        EngineCommand::RecordCall { slot, recording }
+    }
+
     fn privileges(&mut self) -> Privileges {
         Privileges {
             talk: self.random.chance(0.7),
@@ -248,6 +290,8 @@ impl Busy {
         assert!(seen.prompts > 5, "{} prompts", seen.prompts);
         assert!(seen.retired > 50, "{} retired", seen.retired);
         assert!(self.recorded.load(Ordering::Relaxed) > 500);
+        assert!(self.of_calls.load(Ordering::Relaxed) > 500);
+        assert!(seen.speaking > 5, "{} times somebody spoke", seen.speaking);
         let counters = |slot: &LegSlot| *self.studio.leg(*slot).unwrap().receive_counters();
         let sum = |count: fn(tutti_media::ReceiveCounters) -> u64| -> u64 {
             self.legs
@@ -268,10 +312,13 @@ impl Seen {
                 EngineEvent::DigitPressed { .. } => self.digits += 1,
                 EngineEvent::PromptFinished { .. } => self.prompts += 1,
                 EngineEvent::Retired(_) => self.retired += 1,
-                EngineEvent::LegSilent { .. }
-                | EngineEvent::Speaking { .. }
-                | EngineEvent::Wanted(_) => {}
+                EngineEvent::Speaking { .. } => self.speaking += 1,
+                EngineEvent::LegSilent { .. } | EngineEvent::Wanted(_) => {}
             }
         }
     }
+}
+
+fn recording(number: usize) -> RecordingId {
+    RecordingId::from_bytes([number as u8; 20])
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod allocation;
+mod calls;
 mod churn;
+mod conference_prompts;
 mod continuity;
 mod economy;
 mod handover;
@@ -24,6 +26,7 @@ mod sources;
 mod stage;
 mod tone;
 mod wake;
+mod watch;
 
 /// Counts what the media thread must never do; see [`allocation`].
 #[global_allocator]

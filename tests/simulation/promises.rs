@@ -1,10 +1,10 @@
 //! The main promises, one scenario each.
 
-use tutti_control_plane::{AddToConference, Command, ConferenceStatus, PlayBeep, Script};
+use tutti_control_plane::{AddToConference, Command, ConferenceStatus, PlayBeep, Say, Script};
 use tutti_media::{
     ConferenceSlot, ENTRY_TONES_HZ, EXIT_TONES_HZ, EngineCommand, EngineEvent, LegSlot,
 };
-use tutti_model::{Beep, CloseReason, Codec, Format, MediaFlow, Repeat};
+use tutti_model::{Audience, Beep, CloseReason, Codec, Format, MediaFlow, Repeat};
 use tutti_sim::{
     About, Action, Afterwards, Clarity, ConferencePlan, How, Mouth, News, Random, Repertoire,
     Studio, Voice, Voices, World, level_db,
@@ -262,11 +262,13 @@ fn a_script_speaks_before_it_bridges() {
     dial(&mut world, 0, 0, STARTER);
     let conference = world.conference(0).unwrap();
     let commands = vec![
-        Command::Say {
+        Command::Say(Say {
             text: "Welcome".into(),
             language: "en-US".into(),
             repeat: Repeat::Times(1),
-        },
+            audience: Audience::Call,
+            private: false,
+        }),
         Command::AddToConference(AddToConference {
             conference,
             start_conf_on_enter: false,

@@ -1,8 +1,9 @@
-//! The two-tone signals of entry and exit.
+//! The two-tone signals of entry and exit, and the tone that asks a caller to speak.
 
 use tutti_model::Beep;
 
 use crate::frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
+use crate::prompt::Audio;
 
 /// How many beeps may wait for each other; a crowd that comes at once is announced by these.
 const WAITING: usize = 4;
@@ -18,6 +19,28 @@ pub const ENTRY_TONES_HZ: [f32; 2] = [784.0, 1_046.5];
 
 /// Falling for exit: E5 then A4, in hertz.
 pub const EXIT_TONES_HZ: [f32; 2] = [659.3, 440.0];
+
+/// The tone that asks a caller to speak, in hertz.
+pub const RECORD_TONE_HZ: f32 = 1_000.0;
+
+/// Its length, in samples: 400 ms.
+const RECORD_TONE_SAMPLES: usize = 19_200;
+
+/// Its peak level: −17 dBFS, about as loud as a prompt.
+const RECORD_TONE_PEAK: f32 = 0.14;
+
+/// How long a tone takes to rise and to fall, in samples: 15 ms.
+const EDGE_SAMPLES: f32 = 720.0;
+
+/// Makes the tone that asks a caller to speak; it allocates, so it is made once and kept.
+pub fn record_beep() -> Audio {
+    (0..RECORD_TONE_SAMPLES)
+        .map(|at| {
+            let phase = at as f32 / SAMPLE_RATE_HZ as f32 * RECORD_TONE_HZ * std::f32::consts::TAU;
+            RECORD_TONE_PEAK * envelope(at, RECORD_TONE_SAMPLES) * phase.sin()
+        })
+        .collect()
+}
 
 /// Plays beeps one after another.
 #[derive(Debug, Clone, Default)]
@@ -65,10 +88,14 @@ fn beep_sample(beep: Beep, at: usize) -> f32 {
         return 0.0;
     };
     let into = at % TONE_SAMPLES;
-    let edge = into.min(TONE_SAMPLES - 1 - into) as f32 / 720.0;
-    let envelope = (edge.min(1.0) * std::f32::consts::FRAC_PI_2).sin().powi(2);
     let phase = into as f32 / SAMPLE_RATE_HZ as f32 * pitch_hz * std::f32::consts::TAU;
-    PEAK * envelope * (0.9 * phase.sin() + 0.1 * (2.0 * phase).sin())
+    PEAK * envelope(into, TONE_SAMPLES) * (0.9 * phase.sin() + 0.1 * (2.0 * phase).sin())
+}
+
+/// The soft edges of a tone.
+fn envelope(at: usize, length: usize) -> f32 {
+    let edge = at.min(length - 1 - at) as f32 / EDGE_SAMPLES;
+    (edge.min(1.0) * std::f32::consts::FRAC_PI_2).sin().powi(2)
 }
 
 #[cfg(test)]
@@ -89,6 +116,20 @@ mod tests {
             beep_sample(Beep::Entry, 2_000),
             beep_sample(Beep::Exit, 2_000)
         );
+    }
+
+    #[test]
+    fn the_tone_that_asks_to_speak_is_moderate_and_has_soft_edges() {
+        let tone = record_beep();
+        assert_eq!(tone.len(), 2 * SAMPLE_RATE_HZ as usize / 5);
+        let peak = tone
+            .iter()
+            .fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+        assert!((0.1..0.2).contains(&peak), "{peak}");
+        let edges = [&tone[..20], &tone[tone.len() - 20..]].concat();
+        assert!(edges.iter().all(|sample| sample.abs() < 0.001));
+        let ups = tone.windows(2).filter(|two| two[0] < 0.0 && two[1] >= 0.0);
+        assert!(ups.count().abs_diff(400) <= 1);
     }
 
     #[test]

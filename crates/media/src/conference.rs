@@ -1,6 +1,6 @@
 //! What everybody in one conference hears.
 
-use tutti_model::{Beep, ConferenceId};
+use tutti_model::{Beep, CallId, ConferenceId, PromptId};
 
 use crate::beep::BeepPlayer;
 use crate::codec::CodecError;
@@ -9,7 +9,7 @@ use crate::frame::{FRAME_SAMPLES, Frame};
 use crate::limiter::Limiter;
 use crate::mix_class::{ClassKey, MixClass, RECENT_FRAMES};
 use crate::outlet::Encoded;
-use crate::prompt::Music;
+use crate::prompt::{ConferencePrompt, Music};
 use crate::rtp::Contributor;
 use crate::tap::Tap;
 use crate::trunk::Trunk;
@@ -19,6 +19,9 @@ const MAX_CLASSES: usize = 32;
 
 /// The most threads besides this one that mix one conference.
 const MAX_TRUNKS: usize = 15;
+
+/// The most prompts that one conference hears at the same time; one more is given back unused.
+pub const MOST_CONFERENCE_PROMPTS: usize = 8;
 
 /// A recording of the mix and how far it is.
 struct Recording {
@@ -36,7 +39,7 @@ pub struct Conference {
     /// The sum of contributors, in this tick; those of other parts are added when it is complete.
     sum: Frame,
     contributors: Contributors,
-    /// What is heard beside voices in this tick: music and beeps.
+    /// What is heard beside voices in this tick: music, prompts and beeps.
     beside: Frame,
     /// The ends of voices that left since the last tick, faded out.
     tail: Frame,
@@ -52,6 +55,7 @@ pub struct Conference {
     asked: Vec<ClassKey>,
     beeps: BeepPlayer,
     music: Option<Music>,
+    prompts: [Option<ConferencePrompt>; MOST_CONFERENCE_PROMPTS],
     recording: Option<Recording>,
     /// The ways to the other parts of this conference, on other threads.
     trunks: Vec<Box<dyn Trunk>>,
@@ -79,6 +83,7 @@ impl Conference {
             asked: Vec::with_capacity(MAX_CLASSES),
             beeps: BeepPlayer::default(),
             music: None,
+            prompts: Default::default(),
             recording: None,
             trunks: Vec::with_capacity(MAX_TRUNKS),
             session_position: 0,
@@ -96,7 +101,10 @@ impl Conference {
 
     /// Whether it makes no sound of its own and records none, so that without legs it needs no tick.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.music.is_none() && self.recording.is_none() && self.beeps.is_at_rest()
+        self.music.is_none()
+            && self.recording.is_none()
+            && self.beeps.is_at_rest()
+            && self.prompts.iter().all(Option::is_none)
     }
 
     pub(crate) fn is_mixing(&self) -> bool {
@@ -130,6 +138,34 @@ impl Conference {
     /// Takes wait music, whatever it is doing.
     pub(crate) fn take_music(&mut self) -> Option<Music> {
         self.music.take()
+    }
+
+    /// Plays a prompt beside those that play already; gives it back when no place is left.
+    pub(crate) fn play_prompt(&mut self, prompt: ConferencePrompt) -> Option<ConferencePrompt> {
+        match self.prompts.iter_mut().find(|place| place.is_none()) {
+            Some(place) => place.replace(prompt),
+            None => Some(prompt),
+        }
+    }
+
+    /// Lets a call's prompt fade out.
+    pub(crate) fn stop_prompt(&mut self, call: CallId, id: PromptId) {
+        let playing = self.prompts.iter_mut().flatten();
+        playing
+            .filter(|prompt| prompt.is(call, id))
+            .for_each(ConferencePrompt::stop);
+    }
+
+    /// Takes a prompt that is over.
+    pub(crate) fn take_finished_prompt(&mut self) -> Option<ConferencePrompt> {
+        self.prompts
+            .iter_mut()
+            .find_map(|place| place.take_if(|prompt| prompt.is_over()))
+    }
+
+    /// Takes one of the prompts, whatever it is doing.
+    pub(crate) fn take_prompt(&mut self) -> Option<ConferencePrompt> {
+        self.prompts.iter_mut().find_map(Option::take)
     }
 
     /// Records the mix from the next tick on; returns a tap that this one replaces.
@@ -227,6 +263,9 @@ impl Conference {
         self.beside.fill(0.0);
         if let Some(music) = &mut self.music {
             music.add_to(&mut self.beside);
+        }
+        for prompt in self.prompts.iter_mut().flatten() {
+            prompt.add_to(&mut self.beside);
         }
         self.beeps.add_to(&mut self.beside);
         if !self.trunks.is_empty() {

@@ -65,11 +65,22 @@ impl Latch {
     }
 
     /// Starts anew with the address of a new offer, unless the address stays.
+    ///
+    /// Before the answer the address alone changes: early media goes there, and nothing is heard.
     pub fn announce(&mut self, now: Timestamp, announced: SocketAddr) {
         if self.announced != announced {
             self.announced = announced;
-            self.answered(now);
+            match self.state {
+                State::Unanswered => {}
+                State::Open { .. } | State::Locked(_) => self.answered(now),
+            }
         }
+    }
+
+    /// Learns late where the signalling comes from: whoever has proved itself stays, and no window is
+    /// opened anew.
+    pub fn set_signalling(&mut self, signalling: IpAddr) {
+        self.signalling = signalling;
     }
 
     /// Where RTP is sent to now.
@@ -191,6 +202,34 @@ mod tests {
         let mut latch = Latch::new(at(1, 4000), at(1, 0).ip());
         assert!(!latch.accepts(T0, at(1, 4000), 7, 1));
         assert!(!latch.accepts_rtcp(at(1, 4001)));
+    }
+
+    #[test]
+    fn another_description_before_the_answer_opens_nothing() {
+        let mut latch = Latch::new(at(1, 4000), at(1, 0).ip());
+        latch.announce(T0, at(1, 4002));
+        assert_eq!(latch.destination(), at(1, 4002));
+        assert_eq!(offer(&mut latch, at(1, 4002), 10), 0);
+        latch.answered(T0);
+        assert_eq!(offer(&mut latch, at(1, 4002), 10), 10);
+    }
+
+    #[test]
+    fn signalling_that_is_known_late_counts_within_the_window_and_moves_nobody() {
+        let nobody = IpAddr::from([0, 0, 0, 0]);
+        let mut latch = Latch::new(at(1, 4000), nobody);
+        latch.answered(T0);
+        assert_eq!(offer(&mut latch, at(9, 7000), 10), 0);
+        latch.set_signalling(at(9, 0).ip());
+        assert_eq!(offer(&mut latch, at(9, 7000), 10), 7);
+        latch.set_signalling(at(8, 0).ip());
+        assert_eq!(offer(&mut latch, at(8, 7000), 10), 0);
+        assert_eq!(latch.destination(), at(9, 7000));
+        let mut latch = Latch::new(at(1, 4000), nobody);
+        latch.answered(T0);
+        latch.set_signalling(at(9, 0).ip());
+        let late = T0 + Duration::from_secs(3);
+        assert!((0..20).all(|sequence| !latch.accepts(late, at(9, 7000), 7, sequence)));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod beep;
+mod call_recording;
 pub mod codec;
 mod conference;
 mod contributors;
@@ -32,9 +33,10 @@ mod tone;
 mod transport;
 mod trunk;
 
-pub use beep::{ENTRY_TONES_HZ, EXIT_TONES_HZ};
+pub use beep::{ENTRY_TONES_HZ, EXIT_TONES_HZ, RECORD_TONE_HZ, record_beep};
+pub use call_recording::{CallRecording, MOST_CALL_RECORDINGS};
 pub use codec::{CodecError, Decoder, Encoder, EncoderSettings};
-pub use conference::Conference;
+pub use conference::{Conference, MOST_CONFERENCE_PROMPTS};
 pub use engine::{ConferenceSlot, Engine, EngineCommand, EngineEvent, LegSlot, PHASES, Retired};
 pub use frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
 pub use input::{
@@ -44,7 +46,7 @@ pub use leg::{Leg, LegCounters, LegMedia, RtpIdentity};
 pub use limiter::{CEILING, LOOK_AHEAD_SAMPLES};
 pub use mix_class::{ClassKey, MixClass};
 pub use outlet::Outlet;
-pub use prompt::{Audio, Prompt, PromptAudio};
+pub use prompt::{Audio, ConferencePrompt, Prompt, PromptAudio};
 pub use receiver::{DelayBounds, Pulled, ReceiveCounters, Receiver, RemoteReport};
 pub use resampler::Resampler;
 pub use rtp::{Malformed, RtpPacket, Sender};

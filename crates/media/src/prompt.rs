@@ -1,8 +1,8 @@
-//! Sounds that the bridge itself makes: prompts for one leg, wait music for a conference.
+//! Sounds that the bridge itself makes: prompts for one leg or a conference, and wait music.
 
 use std::sync::Arc;
 
-use tutti_model::{PromptId, Repeat};
+use tutti_model::{CallId, PromptId, Repeat};
 
 use crate::frame::{FRAME_SAMPLES, Frame};
 use crate::ramp::Ramp;
@@ -18,8 +18,8 @@ pub enum PromptAudio {
     Silence(u64),
 }
 
-/// A prompt on its way through a leg.
-#[derive(Debug)]
+/// A prompt on its way through a leg or a conference.
+#[derive(Debug, Clone)]
 pub struct Prompt {
     id: PromptId,
     audio: PromptAudio,
@@ -41,6 +41,20 @@ impl Prompt {
         }
     }
 
+    /// The same as it is this many samples after its beginning, if it is not over by then.
+    pub fn begun(mut self, samples: u64) -> Option<Prompt> {
+        let length = self.length();
+        if length == 0 {
+            return None;
+        }
+        self.played = samples % length;
+        self.turns = u32::try_from(samples / length).unwrap_or(u32::MAX);
+        match self.repeat {
+            Repeat::Times(times) if self.turns >= times => None,
+            Repeat::Times(_) | Repeat::Forever => Some(self),
+        }
+    }
+
     /// Which prompt this is.
     pub fn id(&self) -> PromptId {
         self.id
@@ -48,10 +62,7 @@ impl Prompt {
 
     /// Adds the next 20 ms to a frame and says whether the prompt goes on after it.
     pub fn add_to(&mut self, frame: &mut Frame) -> bool {
-        let length = match &self.audio {
-            PromptAudio::Sound(audio) => audio.len() as u64,
-            PromptAudio::Silence(samples) => *samples,
-        };
+        let length = self.length();
         if length == 0 {
             return false;
         }
@@ -80,12 +91,86 @@ impl Prompt {
         true
     }
 
+    /// The length of one turn, in samples.
+    fn length(&self) -> u64 {
+        match &self.audio {
+            PromptAudio::Sound(audio) => audio.len() as u64,
+            PromptAudio::Silence(samples) => *samples,
+        }
+    }
+
     /// Gives up the sound, so that it can be freed elsewhere.
     pub fn into_audio(self) -> Option<Audio> {
         match self.audio {
             PromptAudio::Sound(audio) => Some(audio),
             PromptAudio::Silence(_) => None,
         }
+    }
+}
+
+/// A prompt that everybody in a conference hears; it fades out when it is stopped.
+///
+/// Where a conference is mixed in parts, each part plays it, and one of them tells its end.
+#[derive(Debug)]
+pub struct ConferencePrompt {
+    call: CallId,
+    prompt: Prompt,
+    tells: bool,
+    gain: Ramp,
+    /// It was heard to its end.
+    played: bool,
+}
+
+impl ConferencePrompt {
+    /// Plays a call's prompt; `tells` says whether its end is told by whoever plays this one.
+    pub fn new(call: CallId, prompt: Prompt, tells: bool) -> ConferencePrompt {
+        ConferencePrompt {
+            call,
+            prompt,
+            tells,
+            gain: Ramp::resting_at(1.0),
+            played: false,
+        }
+    }
+
+    /// Fades out from the next sample on; that is not told.
+    pub(crate) fn stop(&mut self) {
+        self.tells = false;
+        self.gain.turn(false);
+    }
+
+    pub(crate) fn is(&self, call: CallId, prompt: PromptId) -> bool {
+        self.call == call && self.prompt.id() == prompt
+    }
+
+    /// Whether it was heard to its end, or has faded out.
+    pub(crate) fn is_over(&self) -> bool {
+        self.played || self.gain.is_closed()
+    }
+
+    /// Whose prompt's end is to be told, once it has been heard to its end.
+    pub(crate) fn finished(&self) -> Option<(CallId, PromptId)> {
+        self.told().filter(|_| self.played)
+    }
+
+    /// Whose prompt's end is to be told, if it is told here at all.
+    pub(crate) fn told(&self) -> Option<(CallId, PromptId)> {
+        self.tells.then_some((self.call, self.prompt.id()))
+    }
+
+    /// Adds the next 20 ms to a frame.
+    pub(crate) fn add_to(&mut self, frame: &mut Frame) {
+        let mut sound = [0.0; FRAME_SAMPLES];
+        self.played |= !self.prompt.add_to(&mut sound);
+        self.gain.apply(&mut sound);
+        for (sample, sound) in frame.iter_mut().zip(&sound) {
+            *sample += sound;
+        }
+    }
+
+    /// Gives up the sound, so that it can be freed elsewhere.
+    pub(crate) fn into_audio(self) -> Option<Audio> {
+        self.prompt.into_audio()
     }
 }
 
@@ -159,6 +244,21 @@ mod tests {
             }
         }
         assert_eq!(heard, 3_000.0);
+    }
+
+    #[test]
+    fn a_prompt_that_comes_late_goes_on_where_it_would_be() {
+        let ramp: Audio = (0..1_000).map(|n| n as f32).collect();
+        let prompt =
+            |repeat| Prompt::new(PromptId(1), PromptAudio::Sound(Audio::clone(&ramp)), repeat);
+        let mut late = prompt(Repeat::Times(3)).begun(2_500).unwrap();
+        let mut frame = [0.0; FRAME_SAMPLES];
+        assert!(!late.add_to(&mut frame), "half a turn is left of three");
+        assert_eq!((frame[0], frame[499], frame[500]), (500.0, 999.0, 0.0));
+        assert!(prompt(Repeat::Times(3)).begun(3_000).is_none());
+        assert!(prompt(Repeat::Forever).begun(u64::MAX).is_some());
+        let nothing = Prompt::new(PromptId(1), PromptAudio::Silence(0), Repeat::Forever);
+        assert!(nothing.begun(0).is_none());
     }
 
     #[test]

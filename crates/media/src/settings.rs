@@ -43,6 +43,15 @@ pub struct SpeakerTimes {
     pub off: Duration,
 }
 
+impl SpeakerTimes {
+    /// For a voice that is watched outside of conferences: a word is told while it is said, and its
+    /// end within a tenth of a second.
+    pub const WATCHED: SpeakerTimes = SpeakerTimes {
+        on: Duration::from_millis(60),
+        off: Duration::from_millis(100),
+    };
+}
+
 impl Default for SpeakerTimes {
     fn default() -> SpeakerTimes {
         SpeakerTimes {

@@ -2,7 +2,7 @@
 
 use crate::settings::{SpeakerTimes, ticks};
 
-/// Follows one participant's voice and tells when it begins to speak and when it has stopped.
+/// Follows one participant's voice: when it begins to speak and when it has stopped.
 #[derive(Debug, Clone)]
 pub(crate) struct Speaker {
     /// Ticks of voice before it speaks, and of none before it is silent.
@@ -23,26 +23,29 @@ impl Speaker {
         }
     }
 
-    /// Follows one tick; says what has changed with it.
-    pub(crate) fn follow(&mut self, voice: bool) -> Option<bool> {
+    /// Follows one tick.
+    pub(crate) fn follow(&mut self, voice: bool) {
         if voice == self.speaking {
             self.otherwise = 0;
-            return None;
+            return;
         }
         self.otherwise += 1;
         let patience = if self.speaking { self.off } else { self.on };
-        if self.otherwise < patience {
-            return None;
+        if self.otherwise >= patience {
+            self.otherwise = 0;
+            self.speaking = voice;
         }
-        self.otherwise = 0;
-        self.speaking = voice;
-        Some(voice)
+    }
+
+    /// Whether somebody speaks.
+    pub(crate) fn is_speaking(&self) -> bool {
+        self.speaking
     }
 
     /// Nobody speaks here any more: it has left, or may not talk.
-    pub(crate) fn stop(&mut self) -> Option<bool> {
+    pub(crate) fn stop(&mut self) {
         self.otherwise = 0;
-        std::mem::take(&mut self.speaking).then_some(false)
+        self.speaking = false;
     }
 }
 
@@ -62,18 +65,19 @@ mod tests {
     #[test]
     fn a_cough_is_no_speech_and_a_breath_no_silence() {
         let mut speaker = speaker();
-        let told = |speaker: &mut Speaker, voices: &[bool]| -> Vec<Option<bool>> {
-            voices.iter().map(|voice| speaker.follow(*voice)).collect()
+        let speaks = |speaker: &mut Speaker, voices: &[bool]| -> Vec<bool> {
+            let follow = |voice: &bool| {
+                speaker.follow(*voice);
+                speaker.is_speaking()
+            };
+            voices.iter().map(follow).collect()
         };
-        assert_eq!(told(&mut speaker, &[true, true, false]), [None; 3]);
+        assert_eq!(speaks(&mut speaker, &[true, true, false]), [false; 3]);
+        assert_eq!(speaks(&mut speaker, &[true; 3]), [false, false, true]);
+        assert_eq!(speaks(&mut speaker, &[false, false, true]), [true; 3]);
         assert_eq!(
-            told(&mut speaker, &[true, true, true]),
-            [None, None, Some(true)]
-        );
-        assert_eq!(told(&mut speaker, &[false, false, true]), [None; 3]);
-        assert_eq!(
-            told(&mut speaker, &[false; 6]),
-            [None, None, None, None, Some(false), None]
+            speaks(&mut speaker, &[false; 6]),
+            [true, true, true, true, false, false]
         );
     }
 
@@ -83,7 +87,8 @@ mod tests {
         for _ in 0..3 {
             speaker.follow(true);
         }
-        assert_eq!(speaker.stop(), Some(false));
-        assert_eq!(speaker.stop(), None);
+        assert!(speaker.is_speaking());
+        speaker.stop();
+        assert!(!speaker.is_speaking());
     }
 }

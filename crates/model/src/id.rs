@@ -80,6 +80,8 @@ ids! {
     ConferenceId = "CF";
     /// An incoming phone number.
     NumberId = "PN";
+    /// A queue of calls that wait.
+    QueueId = "QU";
     /// A recording.
     RecordingId = "RE";
     /// One originating request, repeated in every webhook that it causes.

@@ -7,17 +7,20 @@ mod close_reason;
 mod codec;
 mod id;
 mod level;
+mod log_query;
 mod media;
 mod time;
 
 pub use close_reason::CloseReason;
 pub use codec::{Codec, Format, MediaDescription, MediaFlow};
 pub use id::{
-    AccountId, ApplicationId, CallId, ConferenceId, IdError, NumberId, RecordingId, RequestId,
+    AccountId, ApplicationId, CallId, ConferenceId, IdError, NumberId, QueueId, RecordingId,
+    RequestId,
 };
 pub use level::AudioLevel;
+pub use log_query::{Comparison, LogField, LogQuery, TextTest};
 pub use media::{
-    Beep, Digit, Gains, MediaCommand, MediaEvent, Privileges, PromptId, PromptOutcome,
-    PromptSource, RecordingFailure, Repeat,
+    Audience, Beep, Digit, Gains, MediaCommand, MediaEvent, Privileges, PromptId, PromptOutcome,
+    PromptSource, RecordedSide, RecordingFailure, Repeat,
 };
 pub use time::Timestamp;

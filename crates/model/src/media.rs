@@ -47,6 +47,8 @@ pub enum PromptSource {
     Url(String),
     /// Nothing, for this long.
     Silence(Duration),
+    /// The tone that asks a caller to speak.
+    Beep,
     /// Text to be spoken.
     Speech {
         /// What to say.
@@ -63,6 +65,24 @@ pub enum Repeat {
     Times(u32),
     /// Until somebody stops it.
     Forever,
+}
+
+/// Who hears a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// The call alone.
+    Call,
+    /// Everybody with the listen privilege in the conference that the call is in.
+    Conference,
+}
+
+/// Whose sound a call's recording holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecordedSide {
+    /// What the caller says.
+    Caller,
+    /// What the caller says and hears, mixed.
+    Both,
 }
 
 /// A key of the telephone keypad: `0`–`9`, `*`, `#` or `A`–`D` (RFC 4733 §3).
@@ -153,17 +173,28 @@ pub enum MediaCommand {
         call: CallId,
         recording: RecordingId,
     },
-    /// Ends a recording of either kind.
+    /// Records one call, wherever it is and goes: in no conference, in one, and in the next.
+    RecordCall {
+        call: CallId,
+        recording: RecordingId,
+        side: RecordedSide,
+    },
+    /// Ends a recording of any kind.
     StopRecording { recording: RecordingId },
-    /// Plays a prompt to one leg; `MediaEvent::PromptFinished` tells its end.
+    /// Plays a prompt; `MediaEvent::PromptFinished` tells its end. One that is for a conference ends
+    /// when its call leaves.
     PlayPrompt {
         call: CallId,
         prompt: PromptId,
         source: PromptSource,
         repeat: Repeat,
+        audience: Audience,
     },
     /// Ends a prompt early.
     StopPrompt { call: CallId, prompt: PromptId },
+    /// Tells of a call's voice, or no longer, while it is in no conference: `MediaEvent::Speaking`
+    /// follows each change within a tenth of a second, and at once if somebody speaks already.
+    WatchVoice { call: CallId, on: bool },
     /// Ends a leg and frees its port.
     CloseLeg { call: CallId },
 }
@@ -197,7 +228,7 @@ pub enum MediaEvent {
     },
     /// A key was pressed.
     DigitPressed { call: CallId, digit: Digit },
-    /// A participant began to speak, or has stopped.
+    /// A participant, or a call whose voice is watched, began to speak, or has stopped.
     Speaking { call: CallId, speaking: bool },
     /// Nothing has arrived on a leg for so long that its caller must be gone.
     LegSilent { call: CallId },

@@ -48,7 +48,22 @@ impl Application {
             | Webhook::ConferenceStatus { .. }
             | Webhook::ConferenceRecordingStatus { .. }
             | Webhook::AddToConferenceNotification { .. }
-            | Webhook::CallStatus { .. } => Script::default(),
+            | Webhook::CallStatus { .. }
+            | Webhook::OutDialStart { .. }
+            | Webhook::OutDialConnect { .. }
+            | Webhook::OutDialApiConnect { .. }
+            | Webhook::MachineDetected { .. }
+            | Webhook::GetDigits { .. }
+            | Webhook::Record { .. }
+            | Webhook::Transcribe { .. }
+            | Webhook::CallControl { .. }
+            | Webhook::AddToQueueNotification { .. }
+            | Webhook::QueueWait { .. }
+            | Webhook::Dequeue { .. }
+            | Webhook::RemoveFromQueueNotification { .. }
+            | Webhook::ParkNotification { .. }
+            | Webhook::ParkWait { .. }
+            | Webhook::Unpark { .. } => Script::default(),
         }
     }
 }

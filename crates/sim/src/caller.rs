@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use tutti_media::rtp::TelephoneEvent;
 use tutti_media::{Audio, Channel, CodecError, Decoder, RtpPacket};
 use tutti_model::{CallId, Codec, Format, MediaDescription, MediaFlow, Timestamp};
 
@@ -98,6 +99,18 @@ pub struct Received {
     pub most_together: u64,
 }
 
+/// A key that the bridge pressed, as its packets tell of it (RFC 4733).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyHeard {
+    pub code: u8,
+    /// The timestamp of its beginning.
+    pub timestamp: u32,
+    pub duration_ticks: u16,
+    /// Its packets, and how many of them say that it is over.
+    pub packets: u32,
+    pub ends: u32,
+}
+
 /// A phone at the far end of a line.
 ///
 /// What it sends crosses a [`Network`]. What it hears arrives as it was sent: how a phone copes with
@@ -126,6 +139,7 @@ pub struct Caller {
     /// A checksum of each payload that was heard.
     payloads: Vec<u64>,
     received: Received,
+    keys: Vec<KeyHeard>,
     last_sequence: Option<u16>,
     /// The timestamp that follows from what has come.
     next_timestamp: Option<u32>,
@@ -178,6 +192,7 @@ impl Caller {
             heard: None,
             payloads: Vec::new(),
             received: Received::default(),
+            keys: Vec::new(),
             last_sequence: None,
             next_timestamp: None,
             bridge_ssrc: 0,
@@ -479,6 +494,9 @@ impl Caller {
         self.received.packets += 1;
         self.last_sequence = Some(packet.sequence_number());
         self.bridge_ssrc = packet.ssrc();
+        if packet.payload_type() == TELEPHONE_EVENT {
+            self.hear_key(packet);
+        }
         if packet.payload_type() != payload_type(self.format.codec) {
             return Ok(());
         }
@@ -512,6 +530,28 @@ impl Caller {
         Ok(())
     }
 
+    fn hear_key(&mut self, packet: &RtpPacket<'_>) {
+        let Ok(event) = TelephoneEvent::parse(packet.payload()) else {
+            return;
+        };
+        let timestamp = packet.timestamp().as_u32();
+        let same = |key: &&mut KeyHeard| key.timestamp == timestamp && key.code == event.code;
+        match self.keys.last_mut().filter(same) {
+            Some(key) => {
+                key.duration_ticks = key.duration_ticks.max(event.duration_ticks);
+                key.packets += 1;
+                key.ends += u32::from(event.end);
+            }
+            None => self.keys.push(KeyHeard {
+                code: event.code,
+                timestamp,
+                duration_ticks: event.duration_ticks,
+                packets: 1,
+                ends: u32::from(event.end),
+            }),
+        }
+    }
+
     fn hear_a_pause(&mut self, samples: usize) {
         let mut pause = vec![0.0; samples];
         if self.format.codec == Codec::Opus {
@@ -540,6 +580,11 @@ impl Caller {
     /// When a voice is neither there nor absent.
     pub fn voices(&self, clarity: Clarity) -> Result<Voices, Unclear> {
         ear::voices_in(self.heard(), self.rate_hz(), clarity)
+    }
+
+    /// The keys that the bridge has pressed, in order.
+    pub fn keys(&self) -> &[KeyHeard] {
+        &self.keys
     }
 
     /// How many packets came from the bridge, and how many did not follow their predecessor.

@@ -36,7 +36,7 @@ mod wire;
 mod world;
 
 pub use bench_world::{Audience, BenchTransport, BenchWorld};
-pub use caller::{Caller, CallerSetup, Habits, Mouth, Received};
+pub use caller::{Caller, CallerSetup, Habits, KeyHeard, Mouth, Received};
 pub use check::{Mismatch, check, replay};
 pub use clock::{Clock, START, TICK};
 pub use deck::{Deck, PlayError};

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tutti_control_plane::Input;
 use tutti_media::{
-    Audio, CodecError, Conference, ConferenceSlot, EngineCommand, EngineEvent, LegSlot, Prompt,
-    PromptAudio, Retired, SAMPLE_RATE_HZ,
+    Audio, CallRecording, CodecError, Conference, ConferencePrompt, ConferenceSlot, EngineCommand,
+    EngineEvent, LegSlot, Prompt, PromptAudio, Retired, SAMPLE_RATE_HZ,
 };
 use tutti_model::{
-    CallId, ConferenceId, MediaCommand, MediaEvent, PromptOutcome, PromptSource, RecordingId,
+    Audience, CallId, ConferenceId, MediaCommand, MediaEvent, PromptId, PromptOutcome,
+    PromptSource, RecordingId,
 };
 
 use crate::tape::{Tape, TapeHead, tape};
@@ -24,7 +25,19 @@ pub(crate) struct Recording {
 #[derive(Debug, Clone, Copy)]
 enum Recorded {
     Conference(ConferenceId),
+    /// A participant's track.
+    Track(CallId),
     Call(CallId),
+}
+
+impl Recorded {
+    /// Whose leg's end is the end of the recording.
+    fn call(self) -> Option<CallId> {
+        match self {
+            Recorded::Conference(_) => None,
+            Recorded::Track(call) | Recorded::Call(call) => Some(call),
+        }
+    }
 }
 
 impl World {
@@ -40,6 +53,7 @@ impl World {
                 }
             }
             MediaCommand::CloseConference { conference } => {
+                self.bridged.retain(|_, heard| *heard != conference);
                 if let Some(slot) = self.places.remove(&conference) {
                     self.studio.handle(EngineCommand::CloseConference { slot });
                 }
@@ -49,11 +63,16 @@ impl World {
                 call,
                 privileges,
             } => {
+                if self.bridged.get(&call) != Some(&conference) {
+                    self.unbridge(call);
+                }
                 if let (Some(slot), Some(place)) = (self.slot_of(call), self.place_of(conference)) {
                     self.studio.join(slot, place, privileges);
+                    self.bridged.insert(call, conference);
                 }
             }
             MediaCommand::Leave { call } => {
+                self.unbridge(call);
                 self.ask_leg(call, |slot| EngineCommand::Leave { slot });
             }
             MediaCommand::SetPrivileges { call, privileges } => {
@@ -118,7 +137,7 @@ impl World {
             MediaCommand::StartTrack {
                 call, recording, ..
             } => {
-                let tap = self.record(recording, Recorded::Call(call));
+                let tap = self.record(recording, Recorded::Track(call));
                 self.ask_leg(call, |slot| EngineCommand::StartTrack { slot, tap });
             }
             MediaCommand::StopRecording { recording } => self.stop_recording(recording),
@@ -127,18 +146,38 @@ impl World {
                 prompt,
                 source,
                 repeat,
+                audience,
             } => {
                 let audio = match source {
                     PromptSource::Silence(length) => PromptAudio::Silence(samples_in(length)),
+                    PromptSource::Beep => PromptAudio::Sound(Audio::clone(&self.record_beep)),
                     PromptSource::Url(_) | PromptSource::Speech { .. } => {
                         PromptAudio::Sound(Audio::clone(&self.prompt))
                     }
                 };
                 let prompt = Prompt::new(prompt, audio, repeat);
-                self.ask_leg(call, |slot| EngineCommand::PlayPrompt { slot, prompt });
+                match audience {
+                    Audience::Call => {
+                        self.ask_leg(call, |slot| EngineCommand::PlayPrompt { slot, prompt });
+                    }
+                    Audience::Conference => self.announce(call, prompt),
+                }
             }
             MediaCommand::StopPrompt { call, prompt } => {
+                self.fade_out(call, |playing| playing == prompt);
                 self.ask_leg(call, |slot| EngineCommand::StopPrompt { slot, prompt });
+            }
+            MediaCommand::RecordCall {
+                call,
+                recording,
+                side,
+            } => {
+                let tap = self.record(recording, Recorded::Call(call));
+                let recording = Box::new(CallRecording::new(recording, side, tap));
+                self.ask_leg(call, |slot| EngineCommand::RecordCall { slot, recording });
+            }
+            MediaCommand::WatchVoice { call, on } => {
+                self.ask_leg(call, |slot| EngineCommand::WatchVoice { slot, on });
             }
             MediaCommand::CloseLeg { call } => self.close(call),
         }
@@ -161,7 +200,13 @@ impl World {
                     conference,
                 });
             }
-            Recorded::Call(call) => self.ask_leg(call, |slot| EngineCommand::StopTrack { slot }),
+            Recorded::Track(call) => self.ask_leg(call, |slot| EngineCommand::StopTrack { slot }),
+            Recorded::Call(call) => {
+                self.ask_leg(call, |slot| EngineCommand::StopCallRecording {
+                    slot,
+                    recording,
+                });
+            }
         }
         let samples = tape.samples().len() as u64;
         self.consequences
@@ -172,7 +217,60 @@ impl World {
             }));
     }
 
+    /// Plays a prompt to the conference that a call is in.
+    fn announce(&mut self, call: CallId, prompt: Prompt) {
+        let id = prompt.id();
+        let Some(&conference) = self.bridged.get(&call) else {
+            let outcome = PromptOutcome::Failed("the call is not in a conference".into());
+            self.consequences
+                .push_back(Input::Media(MediaEvent::PromptFinished {
+                    call,
+                    prompt: id,
+                    outcome,
+                }));
+            return;
+        };
+        self.announced.insert((call, id));
+        self.ask(conference, |conference| EngineCommand::PlayToConference {
+            conference,
+            prompt: ConferencePrompt::new(call, prompt, true),
+        });
+    }
+
+    /// A call leaves its conference, and its prompts there end.
+    fn unbridge(&mut self, call: CallId) {
+        self.fade_out(call, |_| true);
+        self.bridged.remove(&call);
+    }
+
+    fn fade_out(&mut self, call: CallId, which: impl Fn(PromptId) -> bool) {
+        let is_meant = |(of, prompt): &(CallId, PromptId)| *of == call && which(*prompt);
+        let stopped: Vec<_> = self.announced.extract_if(.., is_meant).collect();
+        let Some(&conference) = self.bridged.get(&call) else {
+            return;
+        };
+        for (call, prompt) in stopped {
+            self.ask(conference, |conference| {
+                EngineCommand::StopConferencePrompt {
+                    conference,
+                    call,
+                    prompt,
+                }
+            });
+        }
+    }
+
     pub(crate) fn close(&mut self, call: CallId) {
+        self.unbridge(call);
+        let ended: Vec<_> = self
+            .recordings
+            .iter()
+            .filter(|(_, recording)| recording.of.call() == Some(call))
+            .map(|(id, _)| *id)
+            .collect();
+        for recording in ended {
+            self.stop_recording(recording);
+        }
         let of_call =
             |(_, (id, slot)): (&usize, &(CallId, LegSlot))| (*id == call).then_some(*slot);
         let slot = self.on_the_line.iter().find_map(of_call);
@@ -184,11 +282,14 @@ impl World {
 
     pub(crate) fn learn(&mut self, event: &EngineEvent<SimTransport>) -> Result<(), CodecError> {
         let news = match *event {
-            EngineEvent::PromptFinished { call, prompt } => MediaEvent::PromptFinished {
-                call,
-                prompt,
-                outcome: PromptOutcome::Played,
-            },
+            EngineEvent::PromptFinished { call, prompt } => {
+                self.announced.remove(&(call, prompt));
+                MediaEvent::PromptFinished {
+                    call,
+                    prompt,
+                    outcome: PromptOutcome::Played,
+                }
+            }
             EngineEvent::DigitPressed { call, digit } => MediaEvent::DigitPressed { call, digit },
             EngineEvent::LegSilent { call } => MediaEvent::LegSilent { call },
             EngineEvent::Speaking { call, speaking } => MediaEvent::Speaking { call, speaking },
@@ -233,4 +334,58 @@ impl World {
 
 fn samples_in(length: Duration) -> u64 {
     (length.as_micros() as u64).saturating_mul(u64::from(SAMPLE_RATE_HZ)) / 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use tutti_control_plane::PlayBeep;
+    use tutti_model::{Codec, RecordedSide, Repeat};
+
+    use super::*;
+    use crate::repertoire::Repertoire;
+    use crate::scenario::{ConferencePlan, How};
+
+    const PLAN: ConferencePlan = ConferencePlan {
+        play_beep: PlayBeep::Never,
+        record: false,
+    };
+
+    #[test]
+    fn a_calls_recording_ends_with_its_leg_and_its_prompt_with_its_stay() {
+        let mut world = World::new(1, &Repertoire::default());
+        world.create(PLAN).unwrap();
+        world.dial(0, Codec::Pcmu, 0, How::Directly).unwrap();
+        let (call, _) = world.on_the_line[&0];
+        let recording = RecordingId::from_bytes([1; 20]);
+        let prompt = PromptId(7);
+        let commands = [
+            MediaCommand::RecordCall {
+                call,
+                recording,
+                side: RecordedSide::Both,
+            },
+            MediaCommand::PlayPrompt {
+                call,
+                prompt,
+                source: PromptSource::Beep,
+                repeat: Repeat::Forever,
+                audience: Audience::Conference,
+            },
+        ];
+        for command in commands {
+            world.sound(command).unwrap();
+        }
+        assert!(world.announced.contains(&(call, prompt)));
+        world.ticks(20).unwrap();
+        world.sound(MediaCommand::Leave { call }).unwrap();
+        assert!(world.announced.is_empty());
+        world.ticks(5).unwrap();
+        world.sound(MediaCommand::CloseLeg { call }).unwrap();
+        let ready = Input::Media(MediaEvent::RecordingReady {
+            recording,
+            duration: Duration::from_millis(500),
+            size_bytes: 44 + 2 * 24_000,
+        });
+        assert_eq!(world.consequences, [ready]);
+    }
 }

@@ -27,7 +27,7 @@ pub enum News {
 }
 
 impl News {
-    /// What a webhook says; `None` where it asks for a script instead.
+    /// What a webhook says; `None` where it asks for a script instead, or is of no matter here.
     pub fn of(webhook: &Webhook) -> Option<News> {
         match webhook {
             Webhook::ConferenceStatus {
@@ -42,7 +42,22 @@ impl News {
             Webhook::CallStatus { reason, .. } => Some(News::Ended(*reason)),
             Webhook::InboundCall { .. }
             | Webhook::Redirect { .. }
-            | Webhook::CreateConference { .. } => None,
+            | Webhook::CreateConference { .. }
+            | Webhook::OutDialStart { .. }
+            | Webhook::OutDialConnect { .. }
+            | Webhook::OutDialApiConnect { .. }
+            | Webhook::MachineDetected { .. }
+            | Webhook::GetDigits { .. }
+            | Webhook::Record { .. }
+            | Webhook::Transcribe { .. }
+            | Webhook::CallControl { .. }
+            | Webhook::AddToQueueNotification { .. }
+            | Webhook::QueueWait { .. }
+            | Webhook::Dequeue { .. }
+            | Webhook::RemoveFromQueueNotification { .. }
+            | Webhook::ParkNotification { .. }
+            | Webhook::ParkWait { .. }
+            | Webhook::Unpark { .. } => None,
         }
     }
 }

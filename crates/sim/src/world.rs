@@ -1,6 +1,6 @@
 //! A whole bridge without sockets: the control plane decides, the studio sounds.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tutti_control_plane::{
     CallChange, ConferenceChange, ConferenceOptions, ConferenceStatus, ControlPlane, Effect, Fact,
@@ -9,7 +9,8 @@ use tutti_control_plane::{
 };
 use tutti_media::{Audio, CodecError, ConferenceSlot, EngineCommand, LegSlot};
 use tutti_model::{
-    AccountId, Beep, CallId, CloseReason, Codec, ConferenceId, Format, RecordingId, Timestamp,
+    AccountId, Beep, CallId, CloseReason, Codec, ConferenceId, Format, PromptId, RecordingId,
+    Timestamp,
 };
 
 use crate::application::{self, Application};
@@ -46,6 +47,11 @@ pub struct World {
     pub(crate) recordings: BTreeMap<RecordingId, Recording>,
     pub(crate) music: Audio,
     pub(crate) prompt: Audio,
+    pub(crate) record_beep: Audio,
+    /// Which conference each leg hears.
+    pub(crate) bridged: BTreeMap<CallId, ConferenceId>,
+    /// Which prompts of a call its conference hears.
+    pub(crate) announced: BTreeSet<(CallId, PromptId)>,
     /// What follows from what has been done.
     pub(crate) consequences: VecDeque<Input>,
     told: BTreeMap<About, Vec<News>>,
@@ -74,6 +80,9 @@ impl World {
             recordings: BTreeMap::new(),
             music: Voice::MUSIC.second(),
             prompt,
+            record_beep: tutti_media::record_beep(),
+            bridged: BTreeMap::new(),
+            announced: BTreeSet::new(),
             consequences: VecDeque::new(),
             told: BTreeMap::new(),
             beeps: Vec::new(),
@@ -99,7 +108,16 @@ impl World {
         };
         match self.feed(input)? {
             Ok(Reply::Conference(record)) => Ok(Some(record.id)),
-            Ok(Reply::Done | Reply::Participant(_) | Reply::ParticipantNow(_)) | Err(_) => Ok(None),
+            Ok(
+                Reply::Done
+                | Reply::Participant(_)
+                | Reply::ParticipantNow(_)
+                | Reply::Call(_)
+                | Reply::Queue(_)
+                | Reply::QueueMembers(_)
+                | Reply::QueueMember(_),
+            )
+            | Err(_) => Ok(None),
         }
     }
 
@@ -421,6 +439,27 @@ impl World {
                 });
             }
             Effect::Media(command) => return self.sound(command),
+            // Nobody can be called from here.
+            Effect::Dial(dial) => self.consequences.push_back(Input::CallFailed {
+                call: dial.call,
+                reason: CloseReason::Failed,
+                detail: "there is nobody".into(),
+            }),
+            Effect::Transcribe { call, recording } => {
+                self.consequences.push_back(Input::Transcribed {
+                    call,
+                    recording,
+                    outcome: Err("nobody writes it down".into()),
+                });
+            }
+            Effect::Signal {
+                call,
+                signal: Signal::EarlyMedia,
+            } => {
+                if let Some(slot) = self.slot_of(call) {
+                    self.studio.handle(EngineCommand::Early { slot });
+                }
+            }
             Effect::Signal {
                 call,
                 signal: Signal::Answer,
@@ -455,7 +494,7 @@ impl World {
             Fact::ParticipantGone { call, .. } => {
                 self.participants.remove(&call);
             }
-            Fact::Call(_) | Fact::Recording(_) => {}
+            Fact::Call(_) | Fact::Recording(_) | Fact::Queue(_) => {}
         }
     }
 

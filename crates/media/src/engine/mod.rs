@@ -6,12 +6,12 @@
 
 mod words;
 
-use tutti_model::{Digit, Timestamp};
+use tutti_model::{CallId, Digit, PromptId, Timestamp};
 
 use crate::conference::Conference;
 use crate::frame::{FRAME_SAMPLES, Frame};
 use crate::leg::{Desk, Leg};
-use crate::prompt::{Music, Prompt};
+use crate::prompt::{ConferencePrompt, Music, Prompt};
 use crate::spares::{Spares, Wanted};
 use crate::transport::Transport;
 
@@ -141,30 +141,33 @@ impl<T: Transport> Engine<T> {
                 }
             }
             EngineCommand::CloseConference { slot } => self.close_conference(slot, &mut retire),
-            EngineCommand::AddLeg { slot, leg } => match self.seats.get_mut(usize::from(slot.0)) {
-                Some(place) => {
-                    self.seats_used = self.seats_used.max(usize::from(slot.0) + 1);
-                    self.spares.expect(leg.format().codec);
-                    if let Some(phase) = self.phases.get_mut(usize::from(slot.0)) {
-                        *phase = (slot.0 % u16::from(PHASES)) as u8;
+            EngineCommand::AddLeg { slot, mut leg } => {
+                match self.seats.get_mut(usize::from(slot.0)) {
+                    Some(place) => {
+                        self.seats_used = self.seats_used.max(usize::from(slot.0) + 1);
+                        self.spares.expect(leg.format().codec);
+                        leg.arrive(now);
+                        if let Some(phase) = self.phases.get_mut(usize::from(slot.0)) {
+                            *phase = (slot.0 % u16::from(PHASES)) as u8;
+                        }
+                        let seat = Seat {
+                            leg,
+                            conference: None,
+                        };
+                        match place.replace(seat) {
+                            Some(seat) => retire(Retired::Leg {
+                                slot,
+                                leg: seat.leg,
+                            }),
+                            None => self.legs += 1,
+                        }
+                        while let Some(wanted) = self.spares.poll_wanted() {
+                            emit(EngineEvent::Wanted(wanted));
+                        }
                     }
-                    let seat = Seat {
-                        leg,
-                        conference: None,
-                    };
-                    match place.replace(seat) {
-                        Some(seat) => retire(Retired::Leg {
-                            slot,
-                            leg: seat.leg,
-                        }),
-                        None => self.legs += 1,
-                    }
-                    while let Some(wanted) = self.spares.poll_wanted() {
-                        emit(EngineEvent::Wanted(wanted));
-                    }
+                    None => retire(Retired::Refused(EngineCommand::AddLeg { slot, leg })),
                 }
-                None => retire(Retired::Refused(EngineCommand::AddLeg { slot, leg })),
-            },
+            }
             EngineCommand::RemoveLeg { slot } => {
                 self.leave(slot, emit);
                 if let Some(mut seat) = self
@@ -173,6 +176,10 @@ impl<T: Transport> Engine<T> {
                     .and_then(Option::take)
                 {
                     self.legs -= 1;
+                    if let Some(speaking) = seat.leg.hush() {
+                        let call = seat.leg.call();
+                        emit(EngineEvent::Speaking { call, speaking });
+                    }
                     let mut retire = |retired| emit(EngineEvent::Retired(retired));
                     // Encoders stay where they are needed next.
                     let outlet = seat.leg.take_outlet();
@@ -183,6 +190,16 @@ impl<T: Transport> Engine<T> {
                         slot,
                         leg: seat.leg,
                     });
+                }
+            }
+            EngineCommand::SetSignalling { slot, signalling } => {
+                if let Some(seat) = self.seat(slot) {
+                    seat.leg.set_signalling(signalling);
+                }
+            }
+            EngineCommand::Early { slot } => {
+                if let Some(seat) = self.seat(slot) {
+                    seat.leg.early();
                 }
             }
             EngineCommand::Answered { slot } => {
@@ -217,6 +234,10 @@ impl<T: Transport> Engine<T> {
                     && let Some(seat) = self.seat(slot)
                 {
                     seat.conference = Some(conference);
+                    if let Some(speaking) = seat.leg.hush() {
+                        let call = seat.leg.call();
+                        emit(EngineEvent::Speaking { call, speaking });
+                    }
                     seat.leg.enter(privileges);
                     if let Some(place) = self.phases.get_mut(usize::from(slot.0)) {
                         *place = phase;
@@ -322,6 +343,47 @@ impl<T: Transport> Engine<T> {
                     retire(Retired::Tap(tap));
                 }
             }
+            EngineCommand::RecordCall { slot, recording } => {
+                let unused = match self.seat(slot) {
+                    Some(seat) => seat.leg.record_call(now, recording),
+                    None => Some(recording),
+                };
+                if let Some(recording) = unused {
+                    retire(Retired::CallRecording(recording));
+                }
+            }
+            EngineCommand::StopCallRecording { slot, recording } => {
+                let stopped = self
+                    .seat(slot)
+                    .and_then(|seat| seat.leg.stop_call_recording(recording));
+                if let Some(recording) = stopped {
+                    retire(Retired::CallRecording(recording));
+                }
+            }
+            EngineCommand::WatchVoice { slot, on } => {
+                if let Some(seat) = self.seat(slot) {
+                    let in_conference = seat.conference.is_some();
+                    seat.leg.watch_voice(on, in_conference);
+                }
+            }
+            EngineCommand::PlayToConference { conference, prompt } => {
+                let unused = match self.conference(conference) {
+                    Some(conference) => conference.play_prompt(prompt),
+                    None => Some(prompt),
+                };
+                if let Some(prompt) = unused {
+                    end_prompt(prompt.told(), prompt, emit);
+                }
+            }
+            EngineCommand::StopConferencePrompt {
+                conference,
+                call,
+                prompt,
+            } => {
+                if let Some(conference) = self.conference(conference) {
+                    conference.stop_prompt(call, prompt);
+                }
+            }
             EngineCommand::PlayPrompt { slot, prompt } => {
                 let unused = match self.seat(slot) {
                     Some(seat) => seat.leg.play(prompt),
@@ -396,6 +458,9 @@ impl<T: Transport> Engine<T> {
             if let Some(music) = conference.take_finished_music() {
                 emit(EngineEvent::Retired(Retired::Audio(music.into_audio())));
             }
+            while let Some(over) = conference.take_finished_prompt() {
+                end_prompt(over.finished(), over, emit);
+            }
         }
         let mut desk = Desk {
             spares,
@@ -464,11 +529,12 @@ impl<T: Transport> Engine<T> {
             return;
         };
         let left = seat.conference.take();
-        if let Some(conference) = place(&mut self.conferences, left)
-            && let Some(speaking) = seat.leg.exit(conference)
-        {
-            let call = seat.leg.call();
-            emit(EngineEvent::Speaking { call, speaking });
+        if let Some(conference) = place(&mut self.conferences, left) {
+            seat.leg.exit(conference);
+            if let Some(speaking) = seat.leg.hush() {
+                let call = seat.leg.call();
+                emit(EngineEvent::Speaking { call, speaking });
+            }
         }
         if let Some(tap) = seat.leg.stop_track() {
             emit(EngineEvent::Retired(Retired::Tap(tap)));
@@ -499,6 +565,11 @@ impl<T: Transport> Engine<T> {
             if let Some(music) = conference.take_music() {
                 retire(Retired::Audio(music.into_audio()));
             }
+            while let Some(prompt) = conference.take_prompt() {
+                if let Some(audio) = prompt.into_audio() {
+                    retire(Retired::Audio(audio));
+                }
+            }
             if let Some(tap) = conference.stop_recording() {
                 retire(Retired::Tap(tap));
             }
@@ -507,6 +578,20 @@ impl<T: Transport> Engine<T> {
             }
             retire(Retired::Conference { slot, conference });
         }
+    }
+}
+
+/// Gives up a conference's prompt, and tells its end if somebody is to know.
+fn end_prompt<T>(
+    told: Option<(CallId, PromptId)>,
+    prompt: ConferencePrompt,
+    emit: &mut impl FnMut(EngineEvent<T>),
+) {
+    if let Some((call, prompt)) = told {
+        emit(EngineEvent::PromptFinished { call, prompt });
+    }
+    if let Some(audio) = prompt.into_audio() {
+        emit(EngineEvent::Retired(Retired::Audio(audio)));
     }
 }
 

@@ -1,12 +1,17 @@
 //! What an engine and its owner say to each other.
 
-use tutti_model::{Beep, CallId, Digit, Gains, MediaDescription, Privileges, PromptId};
+use std::net::IpAddr;
 
+use tutti_model::{
+    Beep, CallId, Digit, Gains, MediaDescription, Privileges, PromptId, RecordingId,
+};
+
+use crate::call_recording::CallRecording;
 use crate::conference::Conference;
 use crate::leg::{Leg, LegMedia};
 use crate::mix_class::MixClass;
 use crate::outlet::Outlet;
-use crate::prompt::{Audio, Prompt};
+use crate::prompt::{Audio, ConferencePrompt, Prompt};
 use crate::spares::Wanted;
 use crate::tap::Tap;
 use crate::trunk::Trunk;
@@ -37,7 +42,18 @@ pub enum EngineCommand<T> {
     RemoveLeg {
         slot: LegSlot,
     },
-    /// Our answer is on its way: from now on the leg sends, and believes its peer.
+    /// The peer's signalling comes from here, so its media may, too.
+    SetSignalling {
+        slot: LegSlot,
+        signalling: IpAddr,
+    },
+    /// The peer hears early media: from now on the leg sends to where its description says, and
+    /// still believes nobody.
+    Early {
+        slot: LegSlot,
+    },
+    /// Our answer is on its way, or the peer's has come: from now on the leg sends, and believes its
+    /// peer.
     Answered {
         slot: LegSlot,
     },
@@ -119,12 +135,38 @@ pub enum EngineCommand<T> {
     StopTrack {
         slot: LegSlot,
     },
+    /// Records a call, whatever becomes of its leg, from its next tick on.
+    RecordCall {
+        slot: LegSlot,
+        recording: Box<CallRecording>,
+    },
+    StopCallRecording {
+        slot: LegSlot,
+        recording: RecordingId,
+    },
+    /// Tells of the leg's voice, or no longer, while it is in no conference, with times of
+    /// hundredths of a second. In a conference the leg is told of as everybody else is: what was
+    /// told of it ends when it comes and when it goes, and begins anew.
+    WatchVoice {
+        slot: LegSlot,
+        on: bool,
+    },
     PlayPrompt {
         slot: LegSlot,
         prompt: Prompt,
     },
     StopPrompt {
         slot: LegSlot,
+        prompt: PromptId,
+    },
+    /// Plays a prompt to everybody who listens in a conference, over those that play already.
+    PlayToConference {
+        conference: ConferenceSlot,
+        prompt: ConferencePrompt,
+    },
+    StopConferencePrompt {
+        conference: ConferenceSlot,
+        call: CallId,
         prompt: PromptId,
     },
 }
@@ -142,7 +184,8 @@ pub enum EngineEvent<T> {
     LegSilent {
         call: CallId,
     },
-    /// A participant began to speak, or has stopped.
+    /// A participant, or a leg whose voice is watched, began to speak, or has stopped. Of one leg,
+    /// these take turns.
     Speaking {
         call: CallId,
         speaking: bool,
@@ -168,6 +211,7 @@ pub enum Retired<T> {
     Trunk(Box<dyn Trunk>),
     Audio(Audio),
     Tap(Box<dyn Tap>),
+    CallRecording(Box<CallRecording>),
     /// A command that named a place outside the engine, unused.
     Refused(EngineCommand<T>),
 }

@@ -39,6 +39,9 @@ pub struct Heard {
     pub level: AudioLevel,
     /// Whether somebody speaks.
     pub voice: bool,
+    /// Whether a voice sounds in this very frame; after the last such frame somebody is still said to
+    /// speak for a while.
+    pub sounds: bool,
 }
 
 /// One talker's voice on its way into the mix: cleaned, judged, brought to a level.
@@ -106,6 +109,7 @@ impl InputChain {
         Heard {
             level: AudioLevel::from_rms(mean_square.sqrt()),
             voice: activity.is_voice(),
+            sounds: activity.sounds(),
         }
     }
 
@@ -121,6 +125,7 @@ impl InputChain {
         Heard {
             level: AudioLevel::SILENCE,
             voice: activity.is_voice(),
+            sounds: activity.sounds(),
         }
     }
 
@@ -322,6 +327,7 @@ mod tests {
             let mut heard = Heard {
                 level: AudioLevel::SILENCE,
                 voice: true,
+                sounds: true,
             };
             for _ in 0..15 {
                 let mut frame = [0.0; FRAME_SAMPLES];

@@ -79,6 +79,14 @@ impl Activity {
             Activity::Pause | Activity::Onset => false,
         }
     }
+
+    /// Whether this very frame may be a voice.
+    pub fn sounds(self) -> bool {
+        match self {
+            Activity::Onset | Activity::Voice => true,
+            Activity::Pause | Activity::HangOver => false,
+        }
+    }
 }
 
 /// Tells a voice from steady noise by how far four bands rise above their own noise floors.

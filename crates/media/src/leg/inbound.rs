@@ -73,7 +73,7 @@ impl<T: Transport> Leg<T> {
     }
 
     /// Decodes this tick's frame if anybody may hear it, records it, and adds it to the conference
-    /// while it contributes; says whether the participant began or stopped to speak.
+    /// while it contributes; says whether somebody began or stopped to speak here.
     pub(crate) fn contribute(
         &mut self,
         now: Timestamp,
@@ -81,15 +81,14 @@ impl<T: Transport> Leg<T> {
         scratch: &mut Frame,
     ) -> Option<bool> {
         let Some(conference) = conference else {
-            self.contributes = false;
-            self.media.receiver.set_rest(Rest::Always);
-            self.media.receiver.pull(now, scratch);
-            return None;
+            return self.go_on_alone(now, scratch);
         };
         self.media.receiver.set_rest(self.rest());
         let pulled = self.media.receiver.pull(now, scratch);
+        self.keep_said(now, scratch);
         let nothing_is_said = pulled == Pulled::Silence && self.input.is_at_rest();
         let heard = self.input.process(scratch, pulled);
+        self.follow_voice(now, heard.sounds);
         if nothing_is_said {
             return self.stay_silent(heard.voice, conference, scratch);
         }
@@ -128,7 +127,42 @@ impl<T: Transport> Leg<T> {
         if let Some(track) = &mut self.track {
             track.push(conference.session_position(), scratch);
         }
-        self.speaker.follow(voice)
+        self.speaker.follow(voice);
+        self.tell_of(self.speaker.is_speaking())
+    }
+
+    /// A tick in no conference: nobody hears this leg, but it may be recorded or watched.
+    fn go_on_alone(&mut self, now: Timestamp, scratch: &mut Frame) -> Option<bool> {
+        self.contributes = false;
+        if !self.is_followed() {
+            self.media.receiver.set_rest(Rest::Always);
+            self.media.receiver.pull(now, scratch);
+            self.voice.stop();
+            return self.tell_of(false);
+        }
+        self.media.receiver.set_rest(Rest::Never);
+        let pulled = self.media.receiver.pull(now, scratch);
+        self.keep_said(now, scratch);
+        let heard = self.input.process(scratch, pulled);
+        self.follow_voice(now, heard.sounds);
+        self.tell_of(self.watched && self.voice.is_speaking())
+    }
+
+    /// Whether every frame is needed, wherever this leg is.
+    fn is_followed(&self) -> bool {
+        self.watched || self.is_recorded()
+    }
+
+    /// Follows the voice itself, whether or not anybody may hear it.
+    fn follow_voice(&mut self, now: Timestamp, sounds: bool) {
+        let is_key = self.media.receiver.is_pressing(now);
+        self.voice.follow(sounds && !is_key);
+    }
+
+    /// What is new about who speaks here.
+    fn tell_of(&mut self, speaking: bool) -> Option<bool> {
+        let told = std::mem::replace(&mut self.told_speaking, speaking);
+        (told != speaking).then_some(speaking)
     }
 
     /// A tick in which nothing was said here: almost all ticks of almost all legs.
@@ -151,7 +185,8 @@ impl<T: Transport> Leg<T> {
         if let Some(track) = &mut self.track {
             track.push(conference.session_position(), silence);
         }
-        self.speaker.follow(voice)
+        self.speaker.follow(voice);
+        self.tell_of(self.speaker.is_speaking())
     }
 
     /// Whether a frame belongs into the mix: not the mere noise of a room in which nobody speaks.
@@ -166,7 +201,7 @@ impl<T: Transport> Leg<T> {
 
     /// Whether the receiver may leave packets undecoded.
     fn rest(&self) -> Rest {
-        if self.track.is_some() {
+        if self.track.is_some() || self.is_followed() {
             Rest::Never
         } else if self.talk.is_closed() {
             Rest::Always

@@ -2,6 +2,7 @@
 
 mod inbound;
 mod outbound;
+mod recorded;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tutti_model::{
     CallId, Digit, Format, Gains, MediaDescription, Privileges, PromptId, Timestamp,
 };
 
+use crate::call_recording::{CallRecording, MOST_CALL_RECORDINGS};
 use crate::codec::CodecError;
 use crate::conference::Conference;
 use crate::frame::{FRAME_SAMPLES, Frame};
@@ -22,7 +24,7 @@ use crate::prompt::Prompt;
 use crate::ramp::Ramp;
 use crate::receiver::{ReceiveCounters, Receiver};
 use crate::rtp::{DigitSender, Sender};
-use crate::settings::{LegSettings, ticks};
+use crate::settings::{LegSettings, SpeakerTimes, ticks};
 use crate::speaker::Speaker;
 use crate::tap::Tap;
 use crate::transport::Transport;
@@ -123,7 +125,13 @@ pub struct Leg<T> {
     media: Box<LegMedia>,
     cname: String,
     input: InputChain,
+    /// Who speaks in its conference, and who speaks at all.
     speaker: Speaker,
+    voice: Speaker,
+    /// The voice is told of where there is no conference.
+    watched: bool,
+    /// It was told that somebody speaks here.
+    told_speaking: bool,
     /// This leg's voice in this tick, while it contributes.
     own: Frame,
     contributes: bool,
@@ -150,6 +158,9 @@ pub struct Leg<T> {
     prompt: Option<Prompt>,
     digits: DigitSender,
     track: Option<Track>,
+    recordings: [Option<Box<CallRecording>>; MOST_CALL_RECORDINGS],
+    /// The peer hears early media.
+    early: bool,
     /// When the latest answer went out; the caller's silence counts from there.
     answered: Option<Timestamp>,
     silence_reported: bool,
@@ -174,6 +185,9 @@ impl<T: Transport> Leg<T> {
             cname,
             input: InputChain::new(settings.input),
             speaker: Speaker::new(settings.speaker),
+            voice: Speaker::new(SpeakerTimes::WATCHED),
+            watched: false,
+            told_speaking: false,
             own: [0.0; FRAME_SAMPLES],
             contributes: false,
             inaudible_for: u32::MAX,
@@ -192,6 +206,8 @@ impl<T: Transport> Leg<T> {
             prompt: None,
             digits: DigitSender::default(),
             track: None,
+            recordings: Default::default(),
+            early: false,
             answered: None,
             silence_reported: false,
             counters: LegCounters::default(),
@@ -228,6 +244,16 @@ impl<T: Transport> Leg<T> {
         for _ in 0..ticks {
             self.media.sender.skip();
         }
+        for recording in self.recordings.iter_mut().flatten() {
+            recording.skip(ticks);
+        }
+    }
+
+    /// Comes from another thread, or for the first time.
+    pub(crate) fn arrive(&mut self, now: Timestamp) {
+        for recording in self.recordings.iter_mut().flatten() {
+            recording.arrive(now);
+        }
     }
 
     /// The source that others find in a packet that holds this leg's voice.
@@ -250,6 +276,21 @@ impl<T: Transport> Leg<T> {
             format: self.format(),
             output_db: self.gains.output_db,
         }
+    }
+
+    /// Learns late where the peer's signalling comes from.
+    pub(crate) fn set_signalling(&mut self, signalling: IpAddr) {
+        self.latch.set_signalling(signalling);
+    }
+
+    /// Sends before the answer, to where the description says.
+    pub(crate) fn early(&mut self) {
+        self.early = true;
+    }
+
+    /// Whether anything is sent, if the description allows it.
+    fn has_begun(&self) -> bool {
+        self.early || self.answered.is_some()
     }
 
     pub(crate) fn answered(&mut self, now: Timestamp) {
@@ -290,9 +331,21 @@ impl<T: Transport> Leg<T> {
         self.digits.press(digit);
     }
 
-    /// Leaves the conference: what the others still hear of this leg is faded out. Says whether it
-    /// has stopped speaking with that.
-    pub(crate) fn exit(&mut self, conference: &mut Conference) -> Option<bool> {
+    /// Tells of this leg's voice where there is no conference, or no longer. Each watch tells of a
+    /// voice anew, and of no end when it is ended itself.
+    pub(crate) fn watch_voice(&mut self, on: bool, in_conference: bool) {
+        self.watched = on;
+        self.told_speaking &= in_conference;
+    }
+
+    /// Comes to a conference or leaves: with that, whoever speaks here has stopped.
+    pub(crate) fn hush(&mut self) -> Option<bool> {
+        self.speaker.stop();
+        std::mem::take(&mut self.told_speaking).then_some(false)
+    }
+
+    /// Leaves the conference: what the others still hear of this leg is faded out.
+    pub(crate) fn exit(&mut self, conference: &mut Conference) {
         if self.contributes && conference.is_mixing() {
             // What it says next belongs to wherever it goes: the end goes on as what was heard last,
             // turned around its last sample, so that neither the sound nor its slope has a step.
@@ -311,7 +364,6 @@ impl<T: Transport> Leg<T> {
         self.inaudible_for = u32::MAX;
         self.since_voice = u32::MAX;
         self.outbound = Outbound::Private;
-        self.speaker.stop()
     }
 
     /// Applies a new offer's description, with new media where the format changes.

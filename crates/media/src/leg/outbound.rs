@@ -43,7 +43,7 @@ impl<T: Transport> Leg<T> {
         conference: Option<&mut Conference>,
         desk: &mut Desk<'_>,
     ) -> Option<Prompt> {
-        let sends = self.answered.is_some() && self.media.description.flow.send;
+        let sends = self.has_begun() && self.media.description.flow.send;
         let press = if sends { self.digits.tick() } else { None };
         let tone = press.filter(|_| self.media.description.telephone_event.is_none());
         let Some(conference) = conference else {
@@ -72,6 +72,7 @@ impl<T: Transport> Leg<T> {
             desk.surplus = desk.spares.give(outlet);
         }
         self.outbound = Outbound::Shared;
+        self.keep_mix(conference);
         let mut named = Contributors::nobody();
         let extension = self.media.description.mixer_levels_extension;
         let count = match extension {
@@ -115,12 +116,14 @@ impl<T: Transport> Leg<T> {
         }
 
         if !sends {
+            self.keep_heard(&[0.0; FRAME_SAMPLES]);
             if let Some(outlet) = self.outlet.take() {
                 desk.surplus = desk.spares.give(outlet);
             }
             self.media.sender.skip();
             return finished;
         }
+        self.keep_heard(&heard);
         let recent = conference
             .filter(|_| comes_from_class)
             .map(Conference::recent);
@@ -192,7 +195,7 @@ impl<T: Transport> Leg<T> {
 
     /// Sends a sender report (RFC 3550 §6.4.1), and learns from the peer's.
     pub(crate) fn report(&mut self, now: Timestamp, datagram: &mut [u8]) {
-        if self.answered.is_none() {
+        if !self.has_begun() {
             return;
         }
         if let Some(report) = self.media.receiver.remote_report() {

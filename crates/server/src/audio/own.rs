@@ -28,6 +28,8 @@ pub enum OwnRecordingError {
     Unknown,
     #[error("the recording is not finished")]
     Unfinished,
+    #[error("the recording is private: it can be downloaded, and is not played")]
+    Private,
     #[error("the recording has {bytes} bytes; at most {limit_bytes} are played")]
     TooLarge { bytes: u64, limit_bytes: usize },
     #[error("the recording's file cannot be read: {0}")]
@@ -68,6 +70,9 @@ impl OwnRecordings {
         }
         let record = self.store.recording(account, named.recording).await?;
         let record = record.ok_or(OwnRecordingError::Unknown)?;
+        if record.kept_until.is_some() {
+            return Err(OwnRecordingError::Private);
+        }
         match record.status {
             RecordingStatus::Ready { .. } | RecordingStatus::Failed { .. } => {}
             RecordingStatus::Open => return Err(OwnRecordingError::Unfinished),

@@ -72,6 +72,7 @@ pub struct Sounds {
     speech: Speech,
     recordings: OwnRecordings,
     built_in: Audio,
+    beep: Audio,
     turns: Semaphore,
     accounts: Mutex<BTreeMap<AccountId, Arc<Semaphore>>>,
     large: Arc<Semaphore>,
@@ -79,13 +80,14 @@ pub struct Sounds {
 }
 
 impl Sounds {
-    /// Renders the built-in piece and waits for requests.
+    /// Renders what is built in and waits for requests.
     pub fn new(egress: Arc<Egress>, speech: Speech, recordings: OwnRecordings) -> Sounds {
         Sounds {
             egress,
             speech,
             recordings,
             built_in: audio::builtin::wait_music(),
+            beep: tutti_media::record_beep(),
             turns: Semaphore::new(TURNS),
             accounts: Mutex::default(),
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
@@ -96,6 +98,11 @@ impl Sounds {
     /// The wait music that is always there.
     pub fn built_in(&self) -> Audio {
         Arc::clone(&self.built_in)
+    }
+
+    /// The tone that asks a caller to speak.
+    pub fn beep(&self) -> Audio {
+        Arc::clone(&self.beep)
     }
 
     /// Speaks a text, which is SSML if it is one `speak` element; the language is a BCP 47 tag. The

@@ -8,6 +8,7 @@ use super::super::trunk::trunk_pair;
 use super::super::udp::UdpLeg;
 use super::Director;
 use super::legs::Membership;
+use super::prompts::Playing;
 
 /// The most parts of one conference: each part has a way to each other one.
 const MOST_PARTS: usize = 16;
@@ -29,6 +30,7 @@ pub(super) struct ConferenceEntry {
     parts: Vec<Part>,
     mixing: bool,
     music: Option<Audio>,
+    pub(super) prompts: Vec<Playing>,
     recording: Option<RecordingId>,
     /// When its clock began.
     began: Timestamp,
@@ -75,6 +77,7 @@ impl Director {
             parts: vec![home],
             mixing: false,
             music: None,
+            prompts: Vec::new(),
             recording: None,
             began: self.clock.now(),
         };
@@ -97,16 +100,16 @@ impl Director {
         if let Some(entry) = self.conferences.get_mut(&conference) {
             entry.mixing = on;
         }
-        self.ask_parts(conference, |part| EngineCommand::SetMixing {
-            conference: part.slot,
+        self.ask_parts(conference, |part, _| EngineCommand::SetMixing {
+            conference: part,
             on,
         });
     }
 
     /// Plays wait music.
     pub fn play_music(&mut self, conference: ConferenceId, audio: Audio) {
-        self.ask_parts(conference, |part| EngineCommand::PlayMusic {
-            conference: part.slot,
+        self.ask_parts(conference, |part, _| EngineCommand::PlayMusic {
+            conference: part,
             audio: Audio::clone(&audio),
         });
         if let Some(entry) = self.conferences.get_mut(&conference) {
@@ -119,15 +122,15 @@ impl Director {
         if let Some(entry) = self.conferences.get_mut(&conference) {
             entry.music = None;
         }
-        self.ask_parts(conference, |part| EngineCommand::StopMusic {
-            conference: part.slot,
+        self.ask_parts(conference, |part, _| EngineCommand::StopMusic {
+            conference: part,
         });
     }
 
     /// Plays a beep.
     pub fn beep(&mut self, conference: ConferenceId, beep: Beep) {
-        self.ask_parts(conference, |part| EngineCommand::Beep {
-            conference: part.slot,
+        self.ask_parts(conference, |part, _| EngineCommand::Beep {
+            conference: part,
             beep,
         });
     }
@@ -135,13 +138,18 @@ impl Director {
     /// Lets everybody else hear a key that one participant pressed.
     pub fn pass_digit(&mut self, conference: ConferenceId, from: CallId, digit: Digit) {
         let seat = self.seat_of(from);
-        self.ask_parts(conference, |part| EngineCommand::PassDigit {
-            conference: part.slot,
-            from: seat
-                .filter(|(thread, _)| *thread == part.thread)
-                .map(|(_, slot)| slot),
-            digit,
-        });
+        let Some(entry) = self.conferences.get(&conference) else {
+            return;
+        };
+        for part in &entry.parts {
+            self.lanes[part.thread].send(EngineCommand::PassDigit {
+                conference: part.slot,
+                from: seat
+                    .filter(|(thread, _)| *thread == part.thread)
+                    .map(|(_, slot)| slot),
+                digit,
+            });
+        }
     }
 
     /// Records a conference's mix.
@@ -178,14 +186,14 @@ impl Director {
         }
     }
 
-    /// Ends a recording of either kind; the recorder tells when its file is complete.
+    /// Ends a recording of any kind; the recorder tells when its file is complete.
     pub fn stop_recording(&mut self, recording: RecordingId) {
         let of_conference = self
             .conferences
             .values_mut()
             .find(|entry| entry.recording == Some(recording));
         let Some(entry) = of_conference else {
-            self.stop_track(recording);
+            self.stop_leg_recording(recording);
             return;
         };
         entry.recording = None;
@@ -234,6 +242,7 @@ impl Director {
         let Some(member) = self.set_membership(call, None) else {
             return;
         };
+        self.stop_prompts_of(call, member.conference);
         let Some(part) = self.part(member) else {
             return;
         };
@@ -326,27 +335,34 @@ impl Director {
                 audio: audio.clone(),
             });
         }
+        let now = self.clock.now();
+        for playing in &entry.prompts {
+            if let Some(command) = playing.join_in(slot, now) {
+                self.lanes[thread].send(command);
+            }
+        }
         entry.parts.push(part);
         Some(thread)
     }
 
-    fn ask_parts(
+    /// Asks every part of a conference; the command learns the part's place, and whether it is home.
+    pub(super) fn ask_parts(
         &mut self,
         conference: ConferenceId,
-        command: impl Fn(&Part) -> EngineCommand<UdpLeg>,
+        command: impl Fn(ConferenceSlot, bool) -> EngineCommand<UdpLeg>,
     ) {
         let parts = self
             .conferences
             .get(&conference)
             .map_or(&[][..], |entry| &entry.parts);
-        for part in parts {
-            self.lanes[part.thread].send(command(part));
+        for (at, part) in parts.iter().enumerate() {
+            self.lanes[part.thread].send(command(part.slot, at == 0));
         }
     }
 }
 
 /// The whole frames between two moments, in samples.
-fn samples(from: Timestamp, to: Timestamp) -> u64 {
+pub(super) fn samples(from: Timestamp, to: Timestamp) -> u64 {
     let micros = u64::try_from(to.since(from).as_micros()).unwrap_or(u64::MAX);
     let samples = micros / 1_000 * u64::from(SAMPLE_RATE_HZ) / 1_000;
     let frame = FRAME_SAMPLES as u64;

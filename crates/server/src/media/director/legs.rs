@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
-use tutti_media::{EngineCommand, Leg, LegMedia, LegSlot, Prompt, PromptAudio, RtpIdentity};
+use tutti_media::{
+    CallRecording, EngineCommand, Leg, LegMedia, LegSlot, MOST_CALL_RECORDINGS, Prompt, RtpIdentity,
+};
 use tutti_model::{
     CallId, ConferenceId, Digit, Format, Gains, MediaDescription, MediaEvent, Privileges, PromptId,
-    RecordingId, Repeat,
+    RecordedSide, RecordingFailure, RecordingId,
 };
 
 use super::super::ports::NoFreePort;
@@ -44,11 +46,15 @@ pub(super) struct LegEntry {
     place: LegPlace,
     description: Option<MediaDescription>,
     tracks: Vec<RecordingId>,
+    /// Recordings of the call itself.
+    recordings: Vec<RecordingId>,
     membership: Option<Membership>,
 }
 
 /// What can be asked of a leg, wherever it is.
-enum LegCommand {
+pub(super) enum LegCommand {
+    SetSignalling(IpAddr),
+    Early,
     Answered,
     Reconfigure {
         description: MediaDescription,
@@ -64,7 +70,12 @@ enum LegCommand {
     PressDigit(Digit),
     StartTrack(RecordingTap),
     StopTrack,
+    RecordCall(Box<CallRecording>),
+    StopCallRecording(RecordingId),
+    WatchVoice(bool),
     PlayPrompt(Prompt),
+    /// To everybody in the conference that it is in by then.
+    PlayToConference(Prompt),
     StopPrompt(PromptId),
     Close,
 }
@@ -80,6 +91,13 @@ impl Director {
     }
 
     /// Takes on a leg; `description` is missing while the peer has not said what it wants.
+    ///
+    /// `signalling` is where the peer's signalling comes from: its media may come from there, too. For
+    /// a call that we place this is where the request goes to, until
+    /// [`set_signalling`](Director::set_signalling) knows better. Such a leg is offered, then taken
+    /// on without a description, described by the first answer that comes ([`early`](Director::early)
+    /// follows where there is early media), described again if a later one says something else, and
+    /// [`answered`](Director::answered) at last.
     pub fn add_leg(
         &mut self,
         call: CallId,
@@ -95,6 +113,7 @@ impl Director {
             },
             description: None,
             tracks: Vec::new(),
+            recordings: Vec::new(),
             membership: None,
         };
         self.legs.insert(call, entry);
@@ -155,7 +174,25 @@ impl Director {
         self.seat_leg(call, Box::new(leg), thread, waiting);
     }
 
-    /// Lets a leg send and believe its peer: our answer is on its way.
+    /// Learns late where the peer's signalling comes from.
+    ///
+    /// Whose media was believed before goes on being believed, and nobody gets more time to prove
+    /// itself.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "SIP does not tell yet where a response came from")
+    )]
+    pub fn set_signalling(&mut self, call: CallId, from: IpAddr) {
+        self.ask_leg(call, LegCommand::SetSignalling(from));
+    }
+
+    /// Lets a leg send what it hears before there is an answer, to exactly where its description says
+    /// (RFC 3960); what comes is still not believed.
+    pub fn early(&mut self, call: CallId) {
+        self.ask_leg(call, LegCommand::Early);
+    }
+
+    /// Lets a leg send and believe its peer: our answer is on its way, or the peer's has come.
     pub fn answered(&mut self, call: CallId) {
         self.ask_leg(call, LegCommand::Answered);
     }
@@ -207,26 +244,50 @@ impl Director {
         }
     }
 
-    /// Ends a participant's recording, if this is one.
-    pub(super) fn stop_track(&mut self, recording: RecordingId) {
-        let of_call = self.legs.iter_mut().find_map(|(&call, entry)| {
-            let at = entry.tracks.iter().position(|&track| track == recording)?;
-            entry.tracks.swap_remove(at);
-            Some(call)
-        });
-        if let Some(call) = of_call {
-            self.ask_leg(call, LegCommand::StopTrack);
+    /// Records one call from its leg's next tick on, wherever it is and goes; closing the leg ends
+    /// that, too. A few recordings of one call may go on at the same time.
+    pub fn record_call(&mut self, call: CallId, recording: RecordingId, side: RecordedSide) {
+        let of_call = self.legs.get(&call).map_or(0, |leg| leg.recordings.len());
+        if of_call == MOST_CALL_RECORDINGS {
+            let failure = RecordingFailure::Io("too many recordings of one call".to_owned());
+            self.news
+                .push(MediaEvent::RecordingFailed { recording, failure });
+            return;
+        }
+        // Without a leg it is dropped at once, and ready with nothing in it.
+        let Some(tap) = self.open_recording(recording) else {
+            return;
+        };
+        if let Some(entry) = self.legs.get_mut(&call) {
+            entry.recordings.push(recording);
+            let recording = CallRecording::new(recording, side, Box::new(tap));
+            self.ask_leg(call, LegCommand::RecordCall(Box::new(recording)));
         }
     }
 
-    /// Plays a prompt to one leg.
-    pub fn play_prompt(&mut self, call: CallId, id: PromptId, audio: PromptAudio, repeat: Repeat) {
-        self.ask_leg(call, LegCommand::PlayPrompt(Prompt::new(id, audio, repeat)));
+    /// Tells of a call's voice, or no longer, while it is in no conference.
+    pub fn watch_voice(&mut self, call: CallId, on: bool) {
+        self.ask_leg(call, LegCommand::WatchVoice(on));
     }
 
-    /// Ends a prompt early.
-    pub fn stop_prompt(&mut self, call: CallId, prompt: PromptId) {
-        self.ask_leg(call, LegCommand::StopPrompt(prompt));
+    /// Ends a participant's track or a call's recording, if this is one.
+    pub(super) fn stop_leg_recording(&mut self, recording: RecordingId) {
+        let taken_from = |list: &mut Vec<RecordingId>| {
+            let at = list.iter().position(|&known| known == recording);
+            at.map(|at| list.swap_remove(at)).is_some()
+        };
+        let stopped = self.legs.iter_mut().find_map(|(&call, entry)| {
+            if taken_from(&mut entry.tracks) {
+                Some((call, LegCommand::StopTrack))
+            } else if taken_from(&mut entry.recordings) {
+                Some((call, LegCommand::StopCallRecording(recording)))
+            } else {
+                None
+            }
+        });
+        if let Some((call, command)) = stopped {
+            self.ask_leg(call, command);
+        }
     }
 
     /// Where a leg sits, if it is not on its way.
@@ -301,7 +362,7 @@ impl Director {
         }
     }
 
-    fn ask_leg(&mut self, call: CallId, command: LegCommand) {
+    pub(super) fn ask_leg(&mut self, call: CallId, command: LegCommand) {
         let Some(entry) = self.legs.get_mut(&call) else {
             return;
         };
@@ -317,6 +378,10 @@ impl Director {
             }
         };
         let command = match command {
+            LegCommand::SetSignalling(signalling) => {
+                EngineCommand::SetSignalling { slot, signalling }
+            }
+            LegCommand::Early => EngineCommand::Early { slot },
             LegCommand::Answered => EngineCommand::Answered { slot },
             LegCommand::Reconfigure { description, media } => EngineCommand::Reconfigure {
                 slot,
@@ -345,8 +410,20 @@ impl Director {
                 EngineCommand::StartTrack { slot, tap }
             }
             LegCommand::StopTrack => EngineCommand::StopTrack { slot },
+            LegCommand::RecordCall(recording) => EngineCommand::RecordCall { slot, recording },
+            LegCommand::StopCallRecording(recording) => {
+                EngineCommand::StopCallRecording { slot, recording }
+            }
+            LegCommand::WatchVoice(on) => EngineCommand::WatchVoice { slot, on },
             LegCommand::PlayPrompt(prompt) => EngineCommand::PlayPrompt { slot, prompt },
-            LegCommand::StopPrompt(prompt) => EngineCommand::StopPrompt { slot, prompt },
+            LegCommand::PlayToConference(prompt) => {
+                self.play_to_conference(call, &prompt);
+                return;
+            }
+            LegCommand::StopPrompt(prompt) => {
+                self.stop_in_conference(call, prompt);
+                EngineCommand::StopPrompt { slot, prompt }
+            }
             LegCommand::Close => {
                 self.lanes[thread].remove_leg(slot);
                 self.forget_leg(call);

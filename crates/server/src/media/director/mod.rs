@@ -8,6 +8,7 @@
 mod conferences;
 mod lanes;
 mod legs;
+mod prompts;
 #[cfg(test)]
 mod tests;
 
@@ -147,6 +148,7 @@ impl Director {
             while let Some(event) = self.lanes[thread].next_event() {
                 match event {
                     EngineEvent::PromptFinished { call, prompt } => {
+                        self.prompt_finished(call, prompt);
                         let outcome = PromptOutcome::Played;
                         news.push(MediaEvent::PromptFinished {
                             call,
@@ -209,7 +211,8 @@ impl Director {
             | Retired::Outlet(_)
             | Retired::Trunk(_)
             | Retired::Audio(_)
-            | Retired::Tap(_) => {}
+            | Retired::Tap(_)
+            | Retired::CallRecording(_) => {}
         }
     }
 

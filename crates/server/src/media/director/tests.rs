@@ -1,13 +1,16 @@
 //! Real threads and sockets on loopback. Tests wait until something is so; none asks how long it took.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+mod calls;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tutti_media::{EncoderSettings, PHASES};
 use tutti_model::{Codec, Digit, Format, MediaDescription, MediaFlow, Privileges};
-use tutti_recording::DiskFloor;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tutti_recording::{DiskFloor, RecorderEvent};
 
 use super::*;
 use crate::config::PortRange;
@@ -203,7 +206,10 @@ struct Stage {
     director: Director,
     conferences: u16,
     calls: u8,
-    _recordings: TempDir,
+    /// What the director has told.
+    news: Vec<MediaEvent>,
+    recordings: TempDir,
+    recorded: UnboundedReceiver<RecorderEvent>,
 }
 
 /// The far end of a leg: PCMU over UDP.
@@ -225,7 +231,7 @@ impl Stage {
     fn new(threads: u16, part_legs: u16) -> Stage {
         let recordings = tempfile::tempdir().unwrap();
         let folder = recordings.path().to_owned();
-        let (recorder, _) = Recorder::start(folder, DiskFloor::default()).unwrap();
+        let (recorder, recorded) = Recorder::start(folder, DiskFloor::default()).unwrap();
         let clock = Clock::start();
         let range = PortRange {
             first: 30_000,
@@ -250,7 +256,9 @@ impl Stage {
             director: Director::start(clock, settings, ports, recorder).unwrap(),
             conferences: 0,
             calls: 0,
-            _recordings: recordings,
+            news: Vec::new(),
+            recordings,
+            recorded,
         }
     }
 
@@ -269,31 +277,26 @@ impl Stage {
 
     /// An answered call.
     fn call(&mut self) -> (CallId, Phone) {
+        let (call, bridge) = self.offer(Ipv4Addr::LOCALHOST.into());
+        let phone = Phone::new("127.0.0.1:0", bridge);
+        self.director.describe_leg(call, phone.description());
+        self.director.answered(call);
+        (call, phone)
+    }
+
+    /// A leg about which nothing is agreed yet, and where it waits for audio.
+    fn offer(&mut self, signalling: IpAddr) -> (CallId, SocketAddr) {
         self.calls += 1;
         let call = CallId::from_bytes([self.calls; 20]);
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let here = socket.local_addr().unwrap();
         let offer = self.director.offer_leg().unwrap();
         let bridge = SocketAddr::from((Ipv4Addr::LOCALHOST, offer.rtp_port));
-        let description = MediaDescription {
-            format: Format::plain(Codec::Pcmu),
-            payload_type: 0,
-            telephone_event: None,
-            comfort_noise: None,
-            level_extension: None,
-            mixer_levels_extension: None,
-            remote_rtp: here,
-            remote_rtcp: here,
-            flow: MediaFlow {
-                send: true,
-                receive: true,
-            },
-        };
-        self.director
-            .add_leg(call, offer, here.ip(), Some(description));
-        self.director.answered(call);
-        (call, Phone { socket, bridge })
+        self.director.add_leg(call, offer, signalling, None);
+        (call, bridge)
+    }
+
+    fn poll(&mut self) {
+        let news = self.director.poll();
+        self.news.extend(news);
     }
 
     fn thread_of(&self, call: CallId) -> Option<usize> {
@@ -326,7 +329,7 @@ impl Stage {
 
     fn until(&mut self, what: &str, is_so: impl Fn(&Stage) -> bool) {
         for _ in 0..10_000 {
-            self.director.poll();
+            self.poll();
             if is_so(self) {
                 return;
             }
@@ -339,7 +342,7 @@ impl Stage {
     fn packets(&mut self, phone: &Phone, count: usize) -> Vec<Received> {
         let mut received = Vec::new();
         for _ in 0..10_000 {
-            self.director.poll();
+            self.poll();
             while let Some(packet) = phone.receive() {
                 received.push(packet);
                 if received.len() == count {
@@ -353,8 +356,7 @@ impl Stage {
 
     /// Waits until what a phone gets is not silence.
     fn until_sound(&mut self, phone: &Phone) {
-        let silent = |byte: &u8| matches!(byte, 0x7f | 0xff);
-        while self.packets(phone, 1)[0].payload.iter().all(silent) {}
+        while self.packets(phone, 1)[0].is_silent() {}
     }
 
     /// Waits until every thread has carried out all that it was asked, and lies down.
@@ -380,17 +382,65 @@ impl Stage {
     }
 }
 
+impl Received {
+    fn is_silent(&self) -> bool {
+        self.payload.iter().all(|byte| matches!(byte, 0x7f | 0xff))
+    }
+}
+
 impl Phone {
+    /// A phone at this address that knows where the bridge is.
+    fn new(address: &str, bridge: SocketAddr) -> Phone {
+        let socket = UdpSocket::bind(address).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        Phone { socket, bridge }
+    }
+
+    /// What it says of itself in SDP.
+    fn description(&self) -> MediaDescription {
+        let here = self.socket.local_addr().unwrap();
+        MediaDescription {
+            format: Format::plain(Codec::Pcmu),
+            payload_type: 0,
+            telephone_event: None,
+            comfort_noise: None,
+            level_extension: None,
+            mixer_levels_extension: None,
+            remote_rtp: here,
+            remote_rtcp: here,
+            flow: MediaFlow {
+                send: true,
+                receive: true,
+            },
+        }
+    }
+
     /// Sends so many packets of silence.
     fn send(&self, first: u16, count: u16) {
         for number in first..first + count {
-            let mut packet = vec![0x80, 0];
-            packet.extend(number.to_be_bytes());
-            packet.extend((u32::from(number) * 160).to_be_bytes());
-            packet.extend([1, 2, 3, 4]);
-            packet.extend([0xff; 160]);
-            self.socket.send_to(&packet, self.bridge).unwrap();
+            self.send_packet(number, [0xff; 160]);
         }
+    }
+
+    /// Sends 20 ms of a tone of 400 Hz, as loud as somebody who speaks.
+    fn speak(&self, number: u16) {
+        let period = [0xff, 0xa0, 0x98, 0x94, 0x93, 0x94, 0x98, 0xa0, 0xbf];
+        let wave = |at: usize| match at % 20 {
+            at @ 0..9 => period[at],
+            9 => 0xff,
+            at @ 10..19 => period[at - 10] & 0x7f,
+            _ => 0x7f,
+        };
+        self.send_packet(number, std::array::from_fn(wave));
+    }
+
+    fn send_packet(&self, number: u16, payload: [u8; 160]) {
+        let mut packet = vec![0x80, 0];
+        packet.extend(number.to_be_bytes());
+        packet.extend((u32::from(number) * 160).to_be_bytes());
+        packet.extend([1, 2, 3, 4]);
+        packet.extend(payload);
+        self.socket.send_to(&packet, self.bridge).unwrap();
     }
 
     /// What has come, if it is audio.

@@ -176,6 +176,7 @@ fn recording(n: u8, status: RecordingStatus) -> RecordingRecord {
         call: None,
         conference: None,
         status,
+        kept_until: None,
         revision: 1,
         created: Timestamp::from_micros(1),
         updated: Timestamp::from_micros(1),
