@@ -99,7 +99,8 @@ impl ControlPlane {
         Ok(())
     }
 
-    fn admit(&mut self, turn: &Turn, call: Call) {
+    /// Takes a call in.
+    pub(crate) fn admit(&mut self, turn: &Turn, call: Call) {
         let id = call.record().id;
         let latest = turn.now + self.limits.call_duration;
         self.deadlines.set(id, DeadlineReason::MaxDuration, latest);
@@ -119,6 +120,7 @@ fn ringing(turn: &Turn, arrival: Arrival) -> CallRecord {
         direction: Direction::Inbound,
         status: CallStatus::Ringing,
         conference: None,
+        queue: None,
         answered_by: None,
         ended_reason: None,
         started: Some(turn.now),

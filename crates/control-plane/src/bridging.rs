@@ -2,8 +2,10 @@
 
 use tutti_model::{AccountId, CallId, CloseReason, ConferenceId};
 
-use crate::call::EndedBy;
+use crate::call::{EndedBy, Membership};
+use crate::call_control::CallControl;
 use crate::conference::{Conference, Leaving};
+use crate::effect::LogLevel;
 use crate::input::{Refusal, Reply};
 use crate::plane::ControlPlane;
 use crate::script::AddToConference;
@@ -45,7 +47,17 @@ impl ControlPlane {
             return;
         };
         conference.join(turn, &mut self.ids, &mut self.recordings, id, &how);
-        call.enter_conference(turn, how.conference, how.leave_conference_url);
+        let call_control = CallControl::agreed(&how);
+        if how.allow_call_control && call_control.is_none() {
+            let text = "AddToConference: call control needs a sequence of keys and a URL";
+            call.log(turn, LogLevel::Warning, text.into());
+        }
+        let membership = Membership {
+            conference: how.conference,
+            leave_conference_url: how.leave_conference_url,
+            call_control,
+        };
+        call.enter_conference(turn, membership);
         if let Some(url) = how.notification_url {
             let webhook = Webhook::AddToConferenceNotification {
                 call: call.context(),
@@ -63,7 +75,7 @@ impl ControlPlane {
         reason: CloseReason,
         leaving: Leaving,
     ) {
-        let Some(call) = self.calls.get_mut(&id) else {
+        let Some(call) = self.calls.get(&id) else {
             return;
         };
         let (Some(left), Some(url)) = (
@@ -76,11 +88,37 @@ impl ControlPlane {
             call: call.context(),
             conference: left,
         };
+        self.interrupt(turn, id);
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         call.leave_conference(turn);
         if let Some(conference) = self.conferences.get_mut(&left) {
             conference.leave(turn, id, leaving);
         }
         call.ask(turn, self.ids.exchange(), url, webhook);
+    }
+
+    /// Takes a call out of its conference that goes straight on into another: its leaveConferenceUrl
+    /// is told, and not asked.
+    pub(crate) fn move_out(&mut self, turn: &mut Turn, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let Some(left) = call.conference() else {
+            return;
+        };
+        if let Some(url) = call.leave_conference_url().map(str::to_owned) {
+            let webhook = Webhook::LeaveConference {
+                call: call.context(),
+                conference: left,
+            };
+            call.notify(turn, url, webhook);
+        }
+        call.leave_conference(turn);
+        if let Some(conference) = self.conferences.get_mut(&left) {
+            conference.leave(turn, id, Leaving::Alone);
+        }
     }
 
     /// Takes everybody out of a conference; the calls that cannot go on end.

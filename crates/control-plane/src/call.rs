@@ -1,23 +1,40 @@
-//! A call and what it waits for.
+//! A call: where it is, and what it does there.
+//!
+//! Its *place* says where it is and what becomes of it when a script there ends: alone it is over, in
+//! a conference it is with the others again, parked or in a queue it asks for the next script to wait
+//! with. Its *activity* is what its script waits for:
 //!
 //! ```text
-//! Free ──► Asking ──► Prompting / Pausing ──► … ──► InConference ──► Asking ──► …
+//! Idle ──► Asking ──► Prompting / Pausing / … ──► Asking ──► … ──► Idle
 //! ```
 //!
-//! A call is `Free` only while an input is handled. A call that has ended is no more.
+//! Outside of conferences a call is `Idle` only while an input is handled. A call that has ended is no
+//! more.
+
+mod dialled;
+mod waiting;
 
 use std::{mem, vec};
 
 use tutti_model::{
-    CallId, CloseReason, ConferenceId, Digit, MediaCommand, PromptId, RequestId, Timestamp,
+    CallId, CloseReason, ConferenceId, Digit, MediaCommand, PromptId, QueueId, RecordingId,
+    RequestId, Timestamp,
 };
 
+use crate::call_control::CallControl;
+use crate::call_recording::CallRecording;
+use crate::dialling::Outbound;
+use crate::digits::{self, DigitsInput, TypedAhead};
 use crate::effect::{Exchange, LogLevel, Signal, Stream};
 use crate::facts::{CallRecord, CallStatus, Fact};
 use crate::keys::{Keys, Told};
+use crate::pressing::Pressing;
 use crate::script::Command;
 use crate::seconds::secs_rounded_up;
 use crate::turn::{About, Turn};
+use crate::utterance::{Over, Utterance};
+use crate::voice::{Listener, Listeners};
+use crate::waiting::Wait;
 use crate::webhook::{CallContext, Webhook};
 
 /// The commands of a script that have not run yet.
@@ -30,25 +47,72 @@ pub(crate) struct Call {
     status_callback_url: Option<String>,
     redirects: u32,
     keys: Keys,
-    state: State,
+    typed_ahead: TypedAhead,
+    /// Its caller hears prompts before the answer.
+    early_media: bool,
+    /// The recording of the whole call, while it runs.
+    recorded: Option<CallRecording>,
+    /// The latest question, until its script has begun.
+    question: Option<Webhook>,
+    place: Place,
+    activity: Activity,
+    listeners: Listeners,
+    /// What is agreed on it, if it is a call that we place.
+    outbound: Option<Outbound>,
 }
 
-/// What the call waits for.
+/// Where a call is.
 #[derive(Default)]
-enum State {
+pub(crate) enum Place {
+    /// With its application alone.
     #[default]
-    Free,
+    Alone,
+    InConference(Membership),
+    /// Waits to be unparked.
+    Parked(Wait),
+    /// Waits to be taken out of a queue.
+    Queued {
+        queue: QueueId,
+        wait: Wait,
+    },
+}
+
+/// What a call has agreed with its conference.
+pub(crate) struct Membership {
+    pub(crate) conference: ConferenceId,
+    /// Where the call goes on after its conference.
+    pub(crate) leave_conference_url: Option<String>,
+    /// How it gets a script there.
+    pub(crate) call_control: Option<CallControl>,
+}
+
+/// What a call's script waits for.
+#[derive(Default)]
+pub(crate) enum Activity {
+    /// No script runs.
+    #[default]
+    Idle,
     /// An application's script.
     Asking { exchange: u64 },
     /// The end of a prompt.
-    Prompting { prompt: PromptId, program: Program },
+    Prompting {
+        prompt: PromptId,
+        /// Why it cannot be heard is not for the log.
+        private: bool,
+        program: Program,
+    },
     /// The end of a `Pause`.
     Pausing { program: Program },
-    /// To be let go.
-    InConference {
-        conference: ConferenceId,
-        leave_conference_url: Option<String>,
-    },
+    /// Keys that the caller presses.
+    GettingDigits(DigitsInput),
+    /// The end of what the caller says.
+    Speaking(Box<Utterance>),
+    /// What became of what the caller has said.
+    AwaitingUtterance(Box<Over>),
+    /// The end of keys that are pressed towards the far end.
+    Pressing(Pressing),
+    /// The moment to ask for the next script to wait with.
+    Resting,
 }
 
 /// Who ends a call.
@@ -73,7 +137,14 @@ impl Call {
             status_callback_url,
             redirects: 0,
             keys: Keys::default(),
-            state: State::Free,
+            typed_ahead: TypedAhead::default(),
+            early_media: false,
+            recorded: None,
+            question: None,
+            place: Place::Alone,
+            activity: Activity::Idle,
+            listeners: Listeners::default(),
+            outbound: None,
         }
     }
 
@@ -89,28 +160,33 @@ impl Call {
         is_answered(self.record.status)
     }
 
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
     pub(crate) fn conference(&self) -> Option<ConferenceId> {
-        match &self.state {
-            State::InConference { conference, .. } => Some(*conference),
-            State::Free
-            | State::Asking { .. }
-            | State::Prompting { .. }
-            | State::Pausing { .. } => None,
+        self.membership().map(|membership| membership.conference)
+    }
+
+    /// What the call has agreed with its conference, where it is in one.
+    pub(crate) fn membership(&self) -> Option<&Membership> {
+        match &self.place {
+            Place::InConference(membership) => Some(membership),
+            Place::Alone | Place::Parked(_) | Place::Queued { .. } => None,
+        }
+    }
+
+    /// The queue that the call waits in.
+    pub(crate) fn queue(&self) -> Option<QueueId> {
+        match &self.place {
+            Place::Queued { queue, .. } => Some(*queue),
+            Place::Alone | Place::InConference(_) | Place::Parked(_) => None,
         }
     }
 
     /// Where the call goes on after its conference.
     pub(crate) fn leave_conference_url(&self) -> Option<&str> {
-        match &self.state {
-            State::InConference {
-                leave_conference_url,
-                ..
-            } => leave_conference_url.as_deref(),
-            State::Free
-            | State::Asking { .. }
-            | State::Prompting { .. }
-            | State::Pausing { .. } => None,
-        }
+        self.membership()?.leave_conference_url.as_deref()
     }
 
     /// The call as its webhooks present it.
@@ -124,6 +200,7 @@ impl Call {
             status: self.record.status,
             direction: self.record.direction,
             conference: self.record.conference,
+            queue: self.record.queue,
         }
     }
 
@@ -167,7 +244,8 @@ impl Call {
         fallback_url: Option<String>,
         webhook: Webhook,
     ) {
-        self.state = State::Asking { exchange };
+        self.activity = Activity::Asking { exchange };
+        self.question = Some(webhook.clone());
         turn.ask(Exchange {
             account: self.record.account,
             call: self.record.id,
@@ -181,67 +259,157 @@ impl Call {
 
     /// Whether the call has waited for the outcome of this exchange; it does no longer.
     pub(crate) fn take_exchange(&mut self, arrived: u64) -> bool {
-        let awaited = matches!(self.state, State::Asking { exchange } if exchange == arrived);
+        let awaited = matches!(self.activity, Activity::Asking { exchange } if exchange == arrived);
         if awaited {
-            self.state = State::Free;
+            self.activity = Activity::Idle;
         }
         awaited
     }
 
-    pub(crate) fn await_prompt(&mut self, prompt: PromptId, program: Program) {
-        self.state = State::Prompting { prompt, program };
+    /// The latest question, if its script has only just begun.
+    pub(crate) fn take_question(&mut self) -> Option<Webhook> {
+        self.question.take()
     }
 
-    /// What goes on after this prompt, if the call has waited for it.
-    pub(crate) fn take_program_after(&mut self, finished: PromptId) -> Option<Program> {
-        match mem::take(&mut self.state) {
-            State::Prompting { prompt, program } if prompt == finished => Some(program),
-            other => {
-                self.state = other;
-                None
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
+    pub(crate) fn take_activity(&mut self) -> Activity {
+        mem::take(&mut self.activity)
+    }
+
+    pub(crate) fn wait_for(&mut self, activity: Activity) {
+        self.activity = activity;
+    }
+
+    /// What the call has waited for with the end of this prompt, if it has.
+    pub(crate) fn take_activity_after(&mut self, finished: PromptId) -> Option<Activity> {
+        let awaited = self.awaited_prompt().map(|(prompt, _)| prompt);
+        (awaited == Some(finished)).then(|| self.take_activity())
+    }
+
+    /// The prompt that the call waits for, and whether it is private.
+    pub(crate) fn awaited_prompt(&self) -> Option<(PromptId, bool)> {
+        match &self.activity {
+            Activity::Prompting {
+                prompt, private, ..
+            } => Some((*prompt, *private)),
+            Activity::GettingDigits(input) => input
+                .prompts()
+                .map(|prompts| (prompts.current, prompts.private)),
+            Activity::Speaking(utterance) => utterance
+                .prompt()
+                .map(|prompt| (prompt, utterance.has_private_prompt())),
+            Activity::Idle
+            | Activity::Asking { .. }
+            | Activity::Pausing { .. }
+            | Activity::AwaitingUtterance(_)
+            | Activity::Pressing(_)
+            | Activity::Resting => None,
+        }
+    }
+
+    /// Stops what the call's script does; nobody waits for it any more, and nothing runs then.
+    pub(crate) fn interrupt(&mut self, turn: &mut Turn) {
+        let call = self.record.id;
+        if let Some((prompt, _)) = self.awaited_prompt() {
+            digits::stop(turn, call, prompt);
+        }
+        match self.take_activity() {
+            Activity::Speaking(utterance) => {
+                if let Some(recording) = utterance.recording() {
+                    turn.media(MediaCommand::StopRecording { recording });
+                    self.watch_voice(turn, Listener::Utterance, false);
+                }
             }
+            Activity::Idle
+            | Activity::Asking { .. }
+            | Activity::Prompting { .. }
+            | Activity::Pausing { .. }
+            | Activity::GettingDigits(_)
+            | Activity::AwaitingUtterance(_)
+            | Activity::Pressing(_)
+            | Activity::Resting => {}
+        }
+    }
+
+    /// Keys that were pressed before a script waits for them.
+    pub(crate) fn typed_ahead(&mut self) -> &mut TypedAhead {
+        &mut self.typed_ahead
+    }
+
+    /// Lets the caller hear prompts before the answer.
+    pub(crate) fn open_early_media(&mut self, turn: &mut Turn) {
+        if !mem::replace(&mut self.early_media, true) {
+            turn.signal(self.record.id, Signal::EarlyMedia);
+        }
+    }
+
+    /// Whether the whole call is recorded.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.recorded.is_some()
+    }
+
+    pub(crate) fn record_from_now_on(&mut self, recording: CallRecording) {
+        self.recorded = Some(recording);
+    }
+
+    /// Forgets the recording of the whole call if it is this one, which has ended by itself.
+    pub(crate) fn forget_recording(&mut self, recording: RecordingId) {
+        self.recorded = self
+            .recorded
+            .filter(|recorded| recorded.recording != recording);
+    }
+
+    /// How the call gets a script in its conference, and in which.
+    pub(crate) fn call_control(&mut self) -> Option<(ConferenceId, &mut CallControl)> {
+        match &mut self.place {
+            Place::InConference(membership) => {
+                let conference = membership.conference;
+                let control = membership.call_control.as_mut()?;
+                Some((conference, control))
+            }
+            Place::Alone | Place::Parked(_) | Place::Queued { .. } => None,
         }
     }
 
     pub(crate) fn pause(&mut self, program: Program) {
-        self.state = State::Pausing { program };
+        self.activity = Activity::Pausing { program };
     }
 
     /// What goes on after the pause.
     pub(crate) fn take_paused_program(&mut self) -> Option<Program> {
-        match mem::take(&mut self.state) {
-            State::Pausing { program } => Some(program),
+        match mem::take(&mut self.activity) {
+            Activity::Pausing { program } => Some(program),
             other => {
-                self.state = other;
+                self.activity = other;
                 None
             }
         }
     }
 
     /// Records that the call is in a conference from now on.
-    pub(crate) fn enter_conference(
-        &mut self,
-        turn: &mut Turn,
-        conference: ConferenceId,
-        leave_conference_url: Option<String>,
-    ) {
-        self.record.conference = Some(conference);
+    pub(crate) fn enter_conference(&mut self, turn: &mut Turn, membership: Membership) {
+        self.record.conference = Some(membership.conference);
         self.revise(turn);
-        self.state = State::InConference {
-            conference,
-            leave_conference_url,
-        };
+        self.place = Place::InConference(membership);
+        self.activity = Activity::Idle;
+        // What was pressed before is not for what comes after the conference.
+        self.typed_ahead.clear();
     }
 
     /// Records that the call goes on outside its conference.
     pub(crate) fn leave_conference(&mut self, turn: &mut Turn) {
         self.record.conference = None;
         self.revise(turn);
-        self.state = State::Free;
+        self.place = Place::Alone;
+        self.activity = Activity::Idle;
     }
 
     /// Records the end and tells of it.
     pub(crate) fn finish(&mut self, turn: &mut Turn, reason: CloseReason) {
+        let recording = self.recorded.take().map(|recorded| recorded.end(turn));
         let left = self
             .conference()
             .zip(self.leave_conference_url().map(str::to_owned));
@@ -254,6 +422,10 @@ impl Call {
             };
             self.notify(turn, url, Webhook::LeaveConference { call, conference });
         }
+        if let Some((url, webhook)) = self.take_connection() {
+            self.notify(turn, url, webhook);
+        }
+        self.tell_of_waiting_in_vain(turn, reason);
         if let Some(url) = self.status_callback_url.clone() {
             let duration = self
                 .record
@@ -263,6 +435,7 @@ impl Call {
                 call: self.context(),
                 reason,
                 duration_secs: secs_rounded_up(duration),
+                recording,
             };
             self.notify(turn, url, webhook);
         }
@@ -285,14 +458,14 @@ impl Call {
 pub(crate) fn hang_up(
     turn: &mut Turn,
     call: CallId,
-    was_answered: bool,
+    awaits_answer: bool,
     reason: CloseReason,
     by: EndedBy,
 ) {
-    match (by, was_answered) {
+    match (by, awaits_answer) {
         (EndedBy::FarEnd, true | false) => {}
-        (EndedBy::Bridge, true) => turn.signal(call, Signal::HangUp),
-        (EndedBy::Bridge, false) => turn.signal(call, Signal::Reject(reason)),
+        (EndedBy::Bridge, true) => turn.signal(call, Signal::Reject(reason)),
+        (EndedBy::Bridge, false) => turn.signal(call, Signal::HangUp),
     }
     turn.media(MediaCommand::CloseLeg { call });
 }
@@ -301,6 +474,7 @@ pub(crate) fn hang_up(
 pub(crate) fn finish(record: &mut CallRecord, now: Timestamp, reason: CloseReason) {
     record.status = final_status(record.status, reason);
     record.conference = None;
+    record.queue = None;
     record.ended_reason = Some(reason);
     record.ended = Some(now);
     record.revision = record.revision.saturating_add(1);

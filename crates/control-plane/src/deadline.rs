@@ -9,10 +9,24 @@ use tutti_model::{CallId, Timestamp};
 pub enum DeadlineReason {
     /// When a script goes on after a `Pause`.
     PauseOver,
+    /// When a script goes on without the keys that it has waited for.
+    DigitsDue,
+    /// When an utterance is over, or what is still not known of it is waited for no longer.
+    UtteranceDue,
+    /// When the next key can be pressed.
+    KeyDue,
     /// When an answer that the caller has not confirmed ends its call.
     AwaitingConfirmation,
     /// When a call has lasted as long as it may.
     MaxDuration,
+    /// When a call that we place has rung for as long as it may.
+    Unanswered,
+    /// When a call that we place needs another of its account's minutes.
+    MinuteOver,
+    /// When there may be a verdict on who has picked up.
+    VerdictDue,
+    /// When a call that waits asks for the next script to wait with.
+    RestOver,
 }
 
 /// Every call's deadlines, the earliest first.
@@ -40,8 +54,28 @@ impl Deadlines {
     pub(crate) fn forget(&mut self, call: CallId) {
         for reason in [
             DeadlineReason::PauseOver,
+            DeadlineReason::DigitsDue,
+            DeadlineReason::UtteranceDue,
+            DeadlineReason::KeyDue,
             DeadlineReason::AwaitingConfirmation,
             DeadlineReason::MaxDuration,
+            DeadlineReason::Unanswered,
+            DeadlineReason::MinuteOver,
+            DeadlineReason::VerdictDue,
+            DeadlineReason::RestOver,
+        ] {
+            self.clear(call, reason);
+        }
+    }
+
+    /// Clears the deadlines of a call's script that runs no more.
+    pub(crate) fn forget_script(&mut self, call: CallId) {
+        for reason in [
+            DeadlineReason::PauseOver,
+            DeadlineReason::DigitsDue,
+            DeadlineReason::UtteranceDue,
+            DeadlineReason::KeyDue,
+            DeadlineReason::RestOver,
         ] {
             self.clear(call, reason);
         }

@@ -1,6 +1,8 @@
 //! What the control plane's caller must do, in order.
 
-use tutti_model::{AccountId, CallId, CloseReason, ConferenceId, MediaCommand, RequestId};
+use tutti_model::{
+    AccountId, CallId, CloseReason, ConferenceId, MediaCommand, RecordingId, RequestId,
+};
 
 use crate::facts::Fact;
 use crate::live::LiveEvent;
@@ -17,6 +19,13 @@ pub enum Effect {
     Ask(Exchange),
     /// Tell the media plane.
     Media(MediaCommand),
+    /// Place a call; `Input::CallRinging`, `CallAnswered` or `CallFailed` tell what becomes of it.
+    Dial(Dial),
+    /// Turn what a recording holds into text; `Input::Transcribed` brings it.
+    Transcribe {
+        call: CallId,
+        recording: RecordingId,
+    },
     /// Tell a call's far end.
     Signal { call: CallId, signal: Signal },
     /// Write to the account's log.
@@ -28,12 +37,28 @@ pub enum Effect {
 /// What a call's far end is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
+    /// The call is not answered yet, and hears its prompts all the same.
+    EarlyMedia,
     /// The call is answered; its leg's audio counts from now on.
     Answer,
     /// The call is not answered, for this reason.
     Reject(CloseReason),
-    /// The answered call is over.
+    /// The answered call is over; one that we place and that nobody has answered is given up.
     HangUp,
+}
+
+/// A call to be placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dial {
+    pub account: AccountId,
+    pub call: CallId,
+    /// What the callee sees: a number, or a SIP URI.
+    pub from: String,
+    /// A number as E.164 with its plus sign, or a SIP URI.
+    pub to: String,
+    /// `from` is known to be the account's: it is what a call of it already shows. Otherwise it must
+    /// be one of the account's own numbers.
+    pub from_is_known: bool,
 }
 
 /// A durable message whose reply does not matter.
@@ -82,5 +107,7 @@ pub struct LogEntry {
     pub call: Option<CallId>,
     pub conference: Option<ConferenceId>,
     pub level: LogLevel,
+    /// The originating request.
+    pub request: RequestId,
     pub message: String,
 }

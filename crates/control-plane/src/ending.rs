@@ -26,12 +26,21 @@ impl ControlPlane {
             return;
         };
         self.deadlines.forget(id);
-        let was_answered = call.is_answered();
+        // Who is called does not wait for our answer: we have waited for its.
+        let awaits_answer = !call.is_answered() && !call.is_outbound();
         let conference = call.conference();
+        if call.is_outbound() {
+            self.allowance.end_call(call.record().account);
+        }
+        if let Some(queue) = call.queue() {
+            self.forget_in_queue(turn, queue, id, reason);
+        }
         call.finish(turn, reason);
+        let activity = call.take_activity();
+        self.utterance_cut_off(turn, call.context(), call.request(), activity);
         if let Some(conference) = conference.and_then(|id| self.conferences.get_mut(&id)) {
             conference.leave(turn, id, leaving);
         }
-        call::hang_up(turn, id, was_answered, reason, by);
+        call::hang_up(turn, id, awaits_answer, reason, by);
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use tutti_model::{
-    AccountId, ApplicationId, CallId, CloseReason, ConferenceId, NumberId, RecordingId, Timestamp,
+    AccountId, ApplicationId, CallId, CloseReason, ConferenceId, NumberId, QueueId, RecordingId,
+    Timestamp,
 };
 
 /// A change that must be durable before anybody is told of it. Each carries the whole new value.
@@ -19,6 +20,7 @@ pub enum Fact {
     },
     Call(CallRecord),
     Recording(RecordingRecord),
+    Queue(QueueRecord),
 }
 
 /// Whose coming and going is announced by a beep.
@@ -130,6 +132,8 @@ pub struct CallRecord {
     pub direction: Direction,
     pub status: CallStatus,
     pub conference: Option<ConferenceId>,
+    /// Where the call waits to be taken out.
+    pub queue: Option<QueueId>,
     pub answered_by: Option<AnsweredBy>,
     pub ended_reason: Option<CloseReason>,
     pub started: Option<Timestamp>,
@@ -160,6 +164,27 @@ pub struct RecordingRecord {
     pub call: Option<CallId>,
     pub conference: Option<ConferenceId>,
     pub status: RecordingStatus,
+    /// When it is deleted, where its script asked for privacy; such a recording cannot be played.
+    pub kept_until: Option<Timestamp>,
+    pub revision: u32,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+/// A queue as it stands (FreeClimb API, "Queues").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueRecord {
+    pub id: QueueId,
+    pub account: AccountId,
+    pub alias: Option<String>,
+    /// As many calls may wait in it.
+    pub max_size: u32,
+    /// As many wait in it now.
+    pub current_size: u32,
+    /// Calls that were taken out of it so far, those that hung up not among them.
+    pub taken_out: u64,
+    /// How long all of those have waited, together.
+    pub waited: Duration,
     pub revision: u32,
     pub created: Timestamp,
     pub updated: Timestamp,
@@ -197,14 +222,26 @@ pub struct NumberRecord {
     pub updated: Timestamp,
 }
 
+/// Whether an account may do anything (FreeClimb API, "Accounts").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum AccountStatus {
+    #[default]
+    Active,
+    /// Its requests and its calls are refused until it is active again.
+    Suspended,
+    /// Refused for good.
+    Closed,
+}
+
 /// An account as it stands.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccountRecord {
     pub id: AccountId,
     /// SHA-256 of the API key; the key itself is kept nowhere.
     pub api_key_hash: [u8; 32],
-    /// Signs webhooks, so it is kept as it is.
-    pub signing_secret: String,
+    /// Each signs every webhook, so they are kept as they are: one, or two while one is replaced.
+    pub signing_secrets: Vec<String>,
+    pub status: AccountStatus,
     pub alias: Option<String>,
     pub label: Option<String>,
     pub revision: u32,

@@ -1,6 +1,6 @@
 //! Where fresh names come from.
 
-use tutti_model::{ConferenceId, PromptId, RecordingId, RequestId};
+use tutti_model::{CallId, ConferenceId, PromptId, QueueId, RecordingId, RequestId};
 
 /// Draws identifiers from the source that the caller handed over.
 pub(crate) struct Ids {
@@ -14,6 +14,14 @@ impl Ids {
             source,
             last_number: 0,
         }
+    }
+
+    pub(crate) fn call(&mut self) -> CallId {
+        CallId::from_bytes((self.source)())
+    }
+
+    pub(crate) fn queue(&mut self) -> QueueId {
+        QueueId::from_bytes((self.source)())
     }
 
     pub(crate) fn conference(&mut self) -> ConferenceId {

@@ -1,11 +1,14 @@
 //! What can happen to the control plane.
 
+use std::time::Duration;
+
 use tutti_model::{
-    AccountId, ApplicationId, CallId, CloseReason, ConferenceId, Digit, Gains, MediaEvent, NumberId,
+    AccountId, ApplicationId, CallId, CloseReason, ConferenceId, Digit, Gains, MediaEvent,
+    NumberId, QueueId, RecordingId, Timestamp,
 };
 
-use crate::facts::{ConferenceRecord, ParticipantRecord, PlayBeep};
-use crate::script::Script;
+use crate::facts::{CallRecord, ConferenceRecord, ParticipantRecord, PlayBeep, QueueRecord};
+use crate::script::{IfMachine, Keystroke, Script};
 
 /// Something that happened, or that somebody asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +50,27 @@ pub enum Input {
         conference: ConferenceId,
         call: CallId,
     },
+    /// An application places a call.
+    MakeCall { account: AccountId, call: NewCall },
+    /// An application makes a queue.
+    CreateQueue {
+        account: AccountId,
+        options: QueueOptions,
+    },
+    /// An application changes a queue.
+    UpdateQueue {
+        account: AccountId,
+        queue: QueueId,
+        options: QueueOptions,
+    },
+    /// An application wants to know who waits in a queue; nothing changes.
+    LookAtQueue { account: AccountId, queue: QueueId },
+    /// An application takes a call out of a queue.
+    Dequeue {
+        account: AccountId,
+        queue: QueueId,
+        who: Waiting,
+    },
     /// An application ends a call.
     UpdateCall {
         account: AccountId,
@@ -61,6 +85,16 @@ pub enum Input {
         to: String,
         route: Route,
     },
+    /// The far end of a call that we place rings.
+    CallRinging { call: CallId },
+    /// The far end of a call that we place has answered.
+    CallAnswered { call: CallId },
+    /// A call that we place came to nothing, for this reason; the text says more, for the log.
+    CallFailed {
+        call: CallId,
+        reason: CloseReason,
+        detail: String,
+    },
     /// The caller confirmed our answer (SIP: ACK).
     CallConfirmed { call: CallId },
     /// A call's signalling tells of a key (SIP INFO). Its media may tell of the same press.
@@ -72,6 +106,12 @@ pub enum Input {
         call: CallId,
         exchange: u64,
         outcome: Result<Script, ScriptFailure>,
+    },
+    /// What a recording holds is text now, or cannot be.
+    Transcribed {
+        call: CallId,
+        recording: RecordingId,
+        outcome: Result<Transcript, String>,
     },
     /// The media plane learnt something.
     Media(MediaEvent),
@@ -96,6 +136,61 @@ pub struct ApplicationRoute {
     pub voice_url: Option<String>,
     pub voice_fallback_url: Option<String>,
     pub status_callback_url: Option<String>,
+}
+
+/// A call that an application places (FreeClimb API, "Make a call").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCall {
+    /// A number as E.164 with its plus sign, or a SIP URI.
+    pub to: String,
+    pub from: String,
+    /// `from` is one of the account's numbers, this one.
+    pub number: Option<NumberId>,
+    pub application: Option<ApplicationId>,
+    pub parent: Option<CallId>,
+    /// Answers how the call goes on once somebody has picked up.
+    pub call_connect_url: String,
+    pub status_callback_url: Option<String>,
+    /// How long it may ring.
+    pub timeout: Duration,
+    /// Pressed once somebody has picked up.
+    pub send_digits: Vec<Keystroke>,
+    pub if_machine: Option<IfMachine>,
+    /// What is pressed is masked in the log.
+    pub private: bool,
+}
+
+/// What a queue is like; `None` leaves a thing as it is, or as it is without a word.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueueOptions {
+    pub alias: Option<String>,
+    /// At least 1, at most 1,000; 100 without a word.
+    pub max_size: Option<u32>,
+}
+
+/// Which call of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// The one that has waited longest.
+    Front,
+    Call(CallId),
+}
+
+/// A call that waits in a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueMember {
+    pub call: CallId,
+    /// 1 for the one that has waited longest.
+    pub position: u32,
+    pub since: Timestamp,
+}
+
+/// What was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transcript {
+    pub text: String,
+    /// How long it took to understand it.
+    pub took: Duration,
 }
 
 /// What a new conference is like.
@@ -165,6 +260,11 @@ pub enum Reply {
     Conference(ConferenceRecord),
     Participant(ParticipantRecord),
     ParticipantNow(ParticipantNow),
+    Call(CallRecord),
+    Queue(QueueRecord),
+    /// Who waits, the one that has waited longest first.
+    QueueMembers(Vec<QueueMember>),
+    QueueMember(QueueMember),
 }
 
 /// A participant at this moment: what is kept of it, and what is not.
@@ -185,6 +285,22 @@ pub enum Refusal {
     NoSuchParticipant,
     #[error("there is no such call, or it has ended")]
     NoSuchCall,
+    #[error("there is no such queue")]
+    NoSuchQueue,
+    #[error("nobody waits in the queue")]
+    QueueEmpty,
+    #[error("that call does not wait in that queue")]
+    NoSuchMember,
+    #[error("the account has as many queues as it may have")]
+    TooManyQueues,
+    #[error("the parent call is neither in progress nor an inbound call that rings")]
+    ParentNotLive,
+    #[error("the account places more calls a second than it may")]
+    DialledTooFast,
+    #[error("the account has as many outbound calls as it may have at the same time")]
+    TooManyOutboundCalls,
+    #[error("the account has used up its minutes of outbound calls for today")]
+    OutOfMinutes,
     #[error("the conference has been terminated")]
     ConferenceTerminated,
     #[error("the conference is full")]

@@ -1,35 +1,43 @@
 //! How scripts run (FreeClimb API, "PerCL").
 //!
 //! Commands run one after another until one waits, hands the call over, or ends it. What follows a
-//! terminal command never runs. A script that simply ends hangs up.
+//! terminal command never runs. A script that simply ends hangs up; in a conference, where call
+//! control has asked for it, its call is with the others again; and a call that waits asks for the next.
 //!
-//! A call is unanswered only while the first command of its first script is due: `Reject` refuses
-//! it, `Pause` lets it ring on, `Unsupported` fails before anybody pays for an answer, and
-//! everything else answers it first.
+//! A call that came in is unanswered only while its first script plays early media, and while the
+//! first other command is due: `Reject` refuses it, `Pause` lets it ring on, `Unsupported` fails
+//! before anybody pays for an answer, and everything else answers it first.
 
 use std::time::Duration;
 
-use tutti_model::{
-    CallId, CloseReason, MediaCommand, PromptId, PromptOutcome, PromptSource, Repeat,
-};
+use tutti_model::{CallId, CloseReason, PromptId, PromptOutcome};
 
-use crate::call::Program;
+use crate::call::{Activity, Call, Place, Program};
+use crate::conference::Leaving;
 use crate::deadline::DeadlineReason;
 use crate::effect::LogLevel;
-use crate::input::{ConferenceOptions, Refusal, ScriptFailure};
+use crate::input::{ConferenceOptions, ParticipantChange, Refusal, ScriptFailure};
 use crate::plane::ControlPlane;
-use crate::script::{AddToConference, Command, CreateConference, Script};
+use crate::pressing::AfterKeys;
+use crate::script::{AddToConference, Command, CreateConference, Keystroke, Script};
 use crate::turn::Turn;
+use crate::waiting::check_place;
 use crate::webhook::Webhook;
 
 /// How long a caller may take to confirm an answer (SIP: ACK; RFC 3261 §13.3.1.4, 64*T1).
 const CONFIRMATION: Duration = Duration::from_secs(32);
 
 /// What becomes of the script after a command.
-enum Next {
+pub(crate) enum Next {
     GoOn,
-    AwaitPrompt(PromptId),
+    AwaitPrompt {
+        prompt: PromptId,
+        /// Why it cannot be heard is not for the log.
+        private: bool,
+    },
     Pause(Duration),
+    /// At least one key, or a wait.
+    Press(Vec<Keystroke>),
     /// The call has been handed over, or is no more.
     Over,
 }
@@ -51,10 +59,15 @@ impl ControlPlane {
         }
         turn.because_of(call.request());
         match outcome {
-            Ok(script) if script.commands.is_empty() => {
-                self.hang_up(turn, id, CloseReason::AppNoPercl);
+            Ok(script) if script.commands.is_empty() => self.empty_script(turn, id),
+            Ok(script) => {
+                match script.commands.first() {
+                    // Its webhook tells what was asked before.
+                    Some(Command::Redirect { .. }) => {}
+                    Some(_) | None => drop(call.take_question()),
+                }
+                self.run(turn, id, script.commands.into_iter());
             }
-            Ok(script) => self.run(turn, id, script.commands.into_iter()),
             Err(ScriptFailure::Unreachable(text)) => {
                 call.log(turn, LogLevel::Error, text);
                 self.hang_up(turn, id, CloseReason::WebhookFailed);
@@ -77,21 +90,28 @@ impl ControlPlane {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let Some(program) = call.take_program_after(prompt) else {
+        let private = call.awaited_prompt().is_some_and(|(_, private)| private);
+        let Some(activity) = call.take_activity_after(prompt) else {
             return;
         };
         turn.because_of(call.request());
         match outcome {
             PromptOutcome::Played => {}
             PromptOutcome::Failed(why) => {
-                call.log(
-                    turn,
-                    LogLevel::Warning,
-                    format!("a prompt was not heard: {why}"),
-                );
+                let text = if private {
+                    "a prompt was not heard".to_owned()
+                } else {
+                    format!("a prompt was not heard: {why}")
+                };
+                call.log(turn, LogLevel::Warning, text);
             }
         }
-        self.run(turn, id, program);
+        match activity {
+            Activity::Prompting { program, .. } => self.run(turn, id, program),
+            Activity::GettingDigits(input) => self.digits_prompt_over(turn, id, input),
+            Activity::Speaking(utterance) => self.utterance_prompt_over(turn, id, *utterance),
+            other => call.wait_for(other),
+        }
     }
 
     /// Goes on after a pause; one that came first has delayed the answer until now.
@@ -118,7 +138,8 @@ impl ControlPlane {
         }
     }
 
-    fn run(&mut self, turn: &mut Turn, id: CallId, mut program: Program) {
+    /// Runs what is left of a script, until it waits for something.
+    pub(crate) fn run(&mut self, turn: &mut Turn, id: CallId, mut program: Program) {
         while let Some(command) = program.next() {
             let next = self.execute(turn, id, command);
             let Some(call) = self.calls.get_mut(&id) else {
@@ -126,7 +147,14 @@ impl ControlPlane {
             };
             match next {
                 Next::GoOn => {}
-                Next::AwaitPrompt(prompt) => return call.await_prompt(prompt, program),
+                Next::AwaitPrompt { prompt, private } => {
+                    return call.wait_for(Activity::Prompting {
+                        prompt,
+                        private,
+                        program,
+                    });
+                }
+                Next::Press(keys) => return self.press(turn, id, keys, AfterKeys::Script(program)),
                 Next::Pause(length) => {
                     call.pause(program);
                     let over = turn.now + length;
@@ -135,26 +163,90 @@ impl ControlPlane {
                 Next::Over => return,
             }
         }
-        self.hang_up(turn, id, CloseReason::AppHangup);
+        self.script_over(turn, id);
+    }
+
+    /// Stops what a call's script does; nobody waits for it any more, and nothing runs then.
+    pub(crate) fn interrupt(&mut self, turn: &mut Turn, id: CallId) {
+        self.deadlines.forget_script(id);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.interrupt(turn);
+        }
+    }
+
+    /// Goes on after a script that has run to its end.
+    fn script_over(&mut self, turn: &mut Turn, id: CallId) {
+        match self.calls.get(&id).map(Call::place) {
+            Some(Place::Alone) => self.hang_up(turn, id, CloseReason::AppHangup),
+            // It is with the others again.
+            Some(Place::InConference(_)) => {}
+            Some(Place::Parked(_) | Place::Queued { .. }) => self.wait_on(turn, id),
+            None => {}
+        }
+    }
+
+    /// Goes on after a script in which there was nothing.
+    fn empty_script(&mut self, turn: &mut Turn, id: CallId) {
+        match self.calls.get(&id).map(Call::place) {
+            Some(Place::Alone) => self.hang_up(turn, id, CloseReason::AppNoPercl),
+            Some(Place::InConference(_)) => {}
+            Some(Place::Parked(_) | Place::Queued { .. }) => self.wait_on_in_silence(turn, id),
+            None => {}
+        }
     }
 
     fn execute(&mut self, turn: &mut Turn, id: CallId, command: Command) -> Next {
         let Some(call) = self.calls.get(&id) else {
             return Next::Over;
         };
+        if let Err(why) = check_place(call.place(), &command) {
+            return self.fail(turn, id, &format!("{}: {why}", command.name()));
+        }
+        let conference = call.conference();
         let unanswered = !call.is_answered();
         if unanswered && answers(&command) {
             self.answer(turn, id);
         }
         match command {
-            Command::Say { text, .. } if text.is_empty() => Next::GoOn,
-            Command::Say {
-                text,
-                language,
-                repeat,
-            } => self.prompt(turn, id, PromptSource::Speech { text, language }, repeat),
-            Command::Play { file, repeat } => {
-                self.prompt(turn, id, PromptSource::Url(file), repeat)
+            Command::GetDigits(_)
+            | Command::RecordUtterance(_)
+            | Command::TranscribeUtterance(_)
+                if conference.is_some() =>
+            {
+                let text = format!("{}: the call is in a conference", command.name());
+                self.fail(turn, id, &text)
+            }
+            Command::Say(command) => self.run_say(turn, id, command),
+            Command::Play(command) => self.run_play(turn, id, command),
+            Command::PlayEarlyMedia { file } => self.run_play_early_media(turn, id, file),
+            Command::GetDigits(command) => self.run_get_digits(turn, id, command),
+            Command::RecordUtterance(command) => self.run_record_utterance(turn, id, command),
+            Command::TranscribeUtterance(command) => {
+                self.run_transcribe_utterance(turn, id, command)
+            }
+            Command::StartRecordCall => self.run_start_record_call(turn, id),
+            Command::SendDigits { digits, private: _ } if digits.is_empty() => Next::GoOn,
+            Command::SendDigits { digits, private: _ } => Next::Press(digits),
+            Command::SetTalk { talk } => {
+                let change = ParticipantChange {
+                    talk: Some(talk),
+                    ..ParticipantChange::default()
+                };
+                self.run_change_participant(turn, id, "SetTalk", change)
+            }
+            Command::SetListen { listen } => {
+                let change = ParticipantChange {
+                    listen: Some(listen),
+                    ..ParticipantChange::default()
+                };
+                self.run_change_participant(turn, id, "SetListen", change)
+            }
+            Command::SetDtmfPassThrough { dtmf_pass_through } => {
+                let change = ParticipantChange {
+                    dtmf_pass_through: Some(dtmf_pass_through),
+                    ..ParticipantChange::default()
+                };
+                self.run_change_participant(turn, id, "SetDTMFPassThrough", change)
             }
             Command::Pause { length } => Next::Pause(length),
             Command::CreateConference(command) => self.run_create_conference(turn, id, command),
@@ -171,40 +263,34 @@ impl ControlPlane {
                 self.hang_up(turn, id, CloseReason::AppHangup);
                 Next::Over
             }
-            // A script runs outside conferences only, so its caller cannot be in one.
-            Command::RemoveFromConference => self.fail(
-                turn,
-                id,
-                "RemoveFromConference: the call is not in a conference",
-            ),
-            Command::TerminateConference => self.fail(
-                turn,
-                id,
-                "TerminateConference: the call is not in a conference",
-            ),
+            Command::RemoveFromConference => {
+                if conference.is_none() {
+                    let text = "RemoveFromConference: the call is not in a conference";
+                    return self.fail(turn, id, text);
+                }
+                self.unbridge(turn, id, CloseReason::RemovedFromConference, Leaving::Alone);
+                Next::Over
+            }
+            Command::TerminateConference => {
+                let terminated = conference
+                    .and_then(|conference| self.terminate_conference(turn, conference).ok());
+                if terminated.is_none() {
+                    let text = "TerminateConference: the call is not in a conference";
+                    return self.fail(turn, id, text);
+                }
+                Next::Over
+            }
+            Command::OutDial(command) => self.run_out_dial(turn, id, command),
+            Command::Park(command) => self.run_park(turn, id, command),
+            Command::Unpark => self.run_unpark(turn, id),
+            Command::Enqueue(command) => self.run_enqueue(turn, id, command),
+            Command::Dequeue => self.run_dequeue(turn, id),
             Command::Unsupported { name } => self.fail(
                 turn,
                 id,
                 &format!("{name}: this command cannot be run here"),
             ),
         }
-    }
-
-    fn prompt(
-        &mut self,
-        turn: &mut Turn,
-        call: CallId,
-        source: PromptSource,
-        repeat: Repeat,
-    ) -> Next {
-        let prompt = self.ids.prompt();
-        turn.media(MediaCommand::PlayPrompt {
-            call,
-            prompt,
-            source,
-            repeat,
-        });
-        Next::AwaitPrompt(prompt)
     }
 
     fn run_create_conference(
@@ -244,8 +330,14 @@ impl ControlPlane {
         id: CallId,
         command: AddToConference,
     ) -> Next {
+        let from = self.calls.get(&id).and_then(Call::conference);
+        if from == Some(command.conference) {
+            self.warn(turn, id, "AddToConference: the call is in it already");
+            return Next::GoOn;
+        }
         match self.check_admission(id, &command) {
             Ok(()) => {
+                self.move_out(turn, id);
                 self.bridge(turn, id, command);
                 Next::Over
             }
@@ -270,6 +362,7 @@ impl ControlPlane {
             return Next::Over;
         }
         let webhook = Webhook::Redirect {
+            original: call.take_question().map(without_original).map(Box::new),
             call: call.context(),
         };
         call.ask(turn, self.ids.exchange(), action_url, webhook);
@@ -283,8 +376,15 @@ impl ControlPlane {
         }
     }
 
+    /// Tells why a command does nothing.
+    pub(crate) fn warn(&self, turn: &mut Turn, id: CallId, text: &str) {
+        if let Some(call) = self.calls.get(&id) {
+            call.log(turn, LogLevel::Warning, text.to_owned());
+        }
+    }
+
     /// Ends a call whose command cannot be run.
-    fn fail(&mut self, turn: &mut Turn, id: CallId, text: &str) -> Next {
+    pub(crate) fn fail(&mut self, turn: &mut Turn, id: CallId, text: &str) -> Next {
         if let Some(call) = self.calls.get(&id) {
             call.log(turn, LogLevel::Error, text.to_owned());
         }
@@ -293,12 +393,39 @@ impl ControlPlane {
     }
 }
 
+/// A webhook as another tells of it: of several `Redirect`s in a row, the latest.
+fn without_original(webhook: Webhook) -> Webhook {
+    match webhook {
+        Webhook::Redirect { call, .. } => Webhook::Redirect {
+            call,
+            original: None,
+        },
+        other => other,
+    }
+}
+
 /// Whether a call's very first command answers it.
 fn answers(command: &Command) -> bool {
     match command {
-        Command::Reject { .. } | Command::Pause { .. } | Command::Unsupported { .. } => false,
-        Command::Say { .. }
-        | Command::Play { .. }
+        Command::Reject { .. }
+        | Command::Pause { .. }
+        | Command::PlayEarlyMedia { .. }
+        | Command::Unsupported { .. } => false,
+        Command::Say(_)
+        | Command::Play(_)
+        | Command::GetDigits(_)
+        | Command::RecordUtterance(_)
+        | Command::TranscribeUtterance(_)
+        | Command::StartRecordCall
+        | Command::SendDigits { .. }
+        | Command::OutDial(_)
+        | Command::Park(_)
+        | Command::Unpark
+        | Command::Enqueue(_)
+        | Command::Dequeue
+        | Command::SetTalk { .. }
+        | Command::SetListen { .. }
+        | Command::SetDtmfPassThrough { .. }
         | Command::CreateConference(_)
         | Command::AddToConference(_)
         | Command::RemoveFromConference

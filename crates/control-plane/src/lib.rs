@@ -6,11 +6,16 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod allowance;
 mod arrival;
 mod bridging;
 mod call;
+mod call_control;
+mod call_recording;
 mod conference;
 mod deadline;
+mod dialling;
+mod digits;
 mod effect;
 mod ending;
 mod facts;
@@ -20,32 +25,49 @@ mod interpreter;
 mod keys;
 mod limits;
 mod live;
+mod machine;
 mod media_events;
+mod parking;
 mod plane;
+mod pressing;
+mod prompting;
+mod queue;
+mod queues;
 mod recordings;
 mod requests;
 mod restart;
+mod screening;
 mod script;
 mod seconds;
 mod terminated;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod utterance;
+mod voice;
+mod waiting;
 mod webhook;
 
 pub use deadline::DeadlineReason;
-pub use effect::{Effect, Exchange, LogEntry, LogLevel, Notification, Signal, Stream};
+pub use effect::{Dial, Effect, Exchange, LogEntry, LogLevel, Notification, Signal, Stream};
 pub use facts::{
-    AccountRecord, AnsweredBy, ApplicationRecord, CallRecord, CallStatus, ConferenceRecord,
-    ConferenceStatus, Direction, Fact, NumberRecord, ParticipantRecord, PlayBeep, RecordingRecord,
-    RecordingStatus,
+    AccountRecord, AccountStatus, AnsweredBy, ApplicationRecord, CallRecord, CallStatus,
+    ConferenceRecord, ConferenceStatus, Direction, Fact, NumberRecord, ParticipantRecord, PlayBeep,
+    QueueRecord, RecordingRecord, RecordingStatus,
 };
 pub use input::{
-    ApplicationRoute, CallChange, ConferenceChange, ConferenceOptions, GainsChange, Input,
-    ParticipantChange, ParticipantNow, Refusal, Reply, RequestedStatus, Route, ScriptFailure,
+    ApplicationRoute, CallChange, ConferenceChange, ConferenceOptions, GainsChange, Input, NewCall,
+    ParticipantChange, ParticipantNow, QueueMember, QueueOptions, Refusal, Reply, RequestedStatus,
+    Route, ScriptFailure, Transcript, Waiting,
 };
-pub use limits::Limits;
+pub use limits::{Limits, OutboundLimits};
 pub use live::{LiveEvent, LiveNews};
 pub use plane::ControlPlane;
-pub use script::{AddToConference, Command, CreateConference, Script};
-pub use webhook::{CallContext, RecordingSummary, Webhook};
+pub use script::{
+    AddToConference, Command, CreateConference, Enqueue, GetDigits, IfMachine, Keystroke, OutDial,
+    Park, Play, Prompt, RecordUtterance, Say, Script, TranscribeUtterance,
+};
+pub use webhook::{
+    CallContext, DigitsReason, Machine, QueueResult, RecordingSummary, UtteranceReason,
+    UtteranceSummary, Webhook,
+};

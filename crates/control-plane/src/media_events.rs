@@ -2,9 +2,9 @@
 
 use tutti_model::{CallId, CloseReason, ConferenceId, Digit, MediaEvent, RecordingFailure};
 
-use crate::call::Call;
+use crate::call::{Activity, Call};
 use crate::effect::LogLevel;
-use crate::facts::ConferenceStatus;
+use crate::facts::{ConferenceStatus, RecordingRecord};
 use crate::keys::Told;
 use crate::live::{LiveEvent, LiveNews};
 use crate::plane::ControlPlane;
@@ -24,13 +24,16 @@ impl ControlPlane {
                 self.key_pressed(turn, call, Told::Media, digit);
             }
             MediaEvent::Speaking { call, speaking } => {
+                self.screen(turn, call, speaking);
+                self.utterance_voice(turn, call, speaking);
                 let conference = self.calls.get(&call).and_then(Call::conference);
                 if let Some(conference) = conference.and_then(|id| self.conferences.get_mut(&id)) {
                     conference.set_speaking(turn, call, speaking);
                 }
             }
             MediaEvent::LegSilent { call } => {
-                if let Some(silent) = self.calls.get(&call) {
+                // Whoever is called is silent until it answers.
+                if let Some(silent) = self.calls.get(&call).filter(|call| !call.is_dialled()) {
                     turn.because_of(silent.request());
                     self.hang_up(turn, call, CloseReason::FarEndHangup);
                 }
@@ -45,13 +48,15 @@ impl ControlPlane {
             } => {
                 if let Some(open) = self.recordings.take(recording) {
                     let status = self.recording_ended(turn, &open);
-                    open.ready(turn, duration, size_bytes, status);
+                    let record = open.ready(turn, duration, size_bytes, status);
+                    self.utterance_recorded(turn, record);
                 }
             }
             MediaEvent::RecordingFailed { recording, failure } => {
                 if let Some(open) = self.recordings.take(recording) {
                     self.recording_ended(turn, &open);
-                    self.recording_failed(turn, open, failure);
+                    let record = recording_failed(turn, open, failure);
+                    self.utterance_recorded(turn, record);
                 }
             }
         }
@@ -74,8 +79,31 @@ impl ControlPlane {
             at: turn.now,
             news: LiveNews::Digit(digit),
         });
-        if let Some(conference) = conference.and_then(|id| self.conferences.get(&id)) {
-            conference.pass_digit(turn, id, digit);
+        match conference {
+            Some(conference) => {
+                if let Some(conference) = self.conferences.get(&conference) {
+                    conference.pass_digit(turn, id, digit);
+                }
+                self.control_key_pressed(turn, id, digit);
+            }
+            None => self.script_key_pressed(turn, id, digit),
+        }
+    }
+
+    /// A key was pressed outside of conferences: what waits for it gets it, now or later.
+    fn script_key_pressed(&mut self, turn: &mut Turn, id: CallId, digit: Digit) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        match call.take_activity() {
+            Activity::GettingDigits(input) => self.digit_pressed(turn, id, input, digit),
+            Activity::Speaking(utterance) => {
+                self.utterance_key_pressed(turn, id, *utterance, digit);
+            }
+            other => {
+                call.wait_for(other);
+                call.typed_ahead().push(digit);
+            }
         }
     }
 
@@ -90,23 +118,12 @@ impl ControlPlane {
         }
     }
 
-    fn recording_failed(&self, turn: &mut Turn, open: OpenRecording, failure: RecordingFailure) {
-        let reason = match failure {
-            RecordingFailure::DiskFull => "the disk is full".to_owned(),
-            RecordingFailure::Io(why) => why,
-        };
-        let about = About {
-            call: open.record.call,
-            conference: open.record.conference,
-        };
-        let text = format!("recording {} ended early: {reason}", open.record.id);
-        turn.log(open.record.account, about, LogLevel::Warning, text);
-        open.failed(turn, reason);
-    }
-
-    /// Lets the conference forget a recording, and tells what has become of the conference.
+    /// Lets its conference or call forget a recording, and tells what has become of the conference.
     fn recording_ended(&mut self, turn: &mut Turn, open: &OpenRecording) -> ConferenceStatus {
         turn.because_of(open.request);
+        if let Some(call) = open.record.call.and_then(|id| self.calls.get_mut(&id)) {
+            call.forget_recording(open.record.id);
+        }
         let conference = open
             .record
             .conference
@@ -119,4 +136,22 @@ impl ControlPlane {
             None => ConferenceStatus::Terminated,
         }
     }
+}
+
+fn recording_failed(
+    turn: &mut Turn,
+    open: OpenRecording,
+    failure: RecordingFailure,
+) -> RecordingRecord {
+    let reason = match failure {
+        RecordingFailure::DiskFull => "the disk is full".to_owned(),
+        RecordingFailure::Io(why) => why,
+    };
+    let about = About {
+        call: open.record.call,
+        conference: open.record.conference,
+    };
+    let text = format!("recording {} ended early: {reason}", open.record.id);
+    turn.log(open.record.account, about, LogLevel::Warning, text);
+    open.failed(turn, reason)
 }

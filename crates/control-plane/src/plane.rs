@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tutti_model::{AccountId, CallId, CloseReason, ConferenceId, Timestamp};
+use tutti_model::{AccountId, CallId, CloseReason, ConferenceId, QueueId, Timestamp};
 
+use crate::allowance::Allowance;
 use crate::arrival::Arrival;
 use crate::call::{Call, EndedBy};
 use crate::conference::{Conference, Leaving};
@@ -13,9 +14,11 @@ use crate::ids::Ids;
 use crate::input::{Input, Refusal, Reply};
 use crate::keys::Told;
 use crate::limits::Limits;
+use crate::queue::Queue;
 use crate::recordings::Recordings;
 use crate::terminated::Terminated;
 use crate::turn::Turn;
+use crate::utterance::Unheard;
 
 /// Decides who is where, and what happens next.
 ///
@@ -26,7 +29,11 @@ pub struct ControlPlane {
     pub(crate) ids: Ids,
     pub(crate) conferences: BTreeMap<ConferenceId, Conference>,
     pub(crate) calls: BTreeMap<CallId, Call>,
+    pub(crate) queues: BTreeMap<QueueId, Queue>,
+    pub(crate) allowance: Allowance,
     pub(crate) recordings: Recordings,
+    /// What is still to be told of utterances whose callers have hung up.
+    pub(crate) unheard: Unheard,
     pub(crate) terminated: Terminated,
     pub(crate) deadlines: Deadlines,
     pub(crate) draining: bool,
@@ -40,7 +47,10 @@ impl ControlPlane {
             ids: Ids::new(ids),
             conferences: BTreeMap::new(),
             calls: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            allowance: Allowance::default(),
             recordings: Recordings::default(),
+            unheard: Unheard::new(),
             terminated: Terminated::default(),
             deadlines: Deadlines::default(),
             draining: false,
@@ -136,6 +146,47 @@ impl ControlPlane {
                 conference,
                 call,
             } => self.remove_participant(turn, account, conference, call),
+            Input::MakeCall { account, call } => self.make_call(turn, account, call),
+            Input::CreateQueue { account, options } => {
+                self.create_queue(turn, account, options).map(Reply::Queue)
+            }
+            Input::UpdateQueue {
+                account,
+                queue,
+                options,
+            } => self.update_queue(turn, account, queue, options),
+            Input::LookAtQueue { account, queue } => self.look_at_queue(account, queue),
+            Input::Dequeue {
+                account,
+                queue,
+                who,
+            } => self
+                .take_out(turn, account, queue, who)
+                .map(Reply::QueueMember),
+            Input::CallRinging { call } => {
+                self.call_ringing(turn, call);
+                Ok(Reply::Done)
+            }
+            Input::CallAnswered { call } => {
+                self.call_answered(turn, call);
+                Ok(Reply::Done)
+            }
+            Input::CallFailed {
+                call,
+                reason,
+                detail,
+            } => {
+                self.call_failed(turn, call, reason, &detail);
+                Ok(Reply::Done)
+            }
+            Input::Transcribed {
+                call,
+                recording,
+                outcome,
+            } => {
+                self.transcribed(turn, call, recording, outcome);
+                Ok(Reply::Done)
+            }
             Input::UpdateCall {
                 account,
                 call,
@@ -202,11 +253,18 @@ impl ControlPlane {
             }
             match reason {
                 DeadlineReason::PauseOver => self.pause_over(turn, id),
+                DeadlineReason::DigitsDue => self.digits_due(turn, id),
+                DeadlineReason::UtteranceDue => self.utterance_due(turn, id),
+                DeadlineReason::KeyDue => self.key_due(turn, id),
                 // Nobody there has heard the answer.
                 DeadlineReason::AwaitingConfirmation => {
                     self.hang_up(turn, id, CloseReason::FarEndHangup);
                 }
                 DeadlineReason::MaxDuration => self.hang_up(turn, id, CloseReason::MaxDuration),
+                DeadlineReason::Unanswered => self.hang_up(turn, id, CloseReason::NoAnswer),
+                DeadlineReason::MinuteOver => self.minute_over(turn, id),
+                DeadlineReason::VerdictDue => self.verdict_due(turn, id),
+                DeadlineReason::RestOver => self.rest_over(turn, id),
             }
         }
     }

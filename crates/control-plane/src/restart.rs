@@ -1,6 +1,7 @@
 //! What an earlier run left open, and how it is closed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tutti_model::{CloseReason, ConferenceId, Timestamp};
 
@@ -8,11 +9,12 @@ use crate::call;
 use crate::conference::Conference;
 use crate::effect::Effect;
 use crate::facts::{
-    CallRecord, ConferenceRecord, ConferenceStatus, Fact, ParticipantRecord, RecordingRecord,
-    RecordingStatus,
+    CallRecord, ConferenceRecord, ConferenceStatus, Fact, ParticipantRecord, QueueRecord,
+    RecordingRecord, RecordingStatus,
 };
 use crate::plane::ControlPlane;
-use crate::recordings::OpenRecording;
+use crate::queue::Queue;
+use crate::recordings::{Keep, OpenRecording};
 use crate::turn::Turn;
 
 impl ControlPlane {
@@ -21,7 +23,12 @@ impl ControlPlane {
     /// Calls end as `InternalError`; where their callStatus would have gone is not in their records,
     /// so nobody is told. Conferences become empty and live on. A recording stays open until the
     /// media plane reports what its repair came to; the conference that it belongs to must be among
-    /// `conferences` for its application to be told, even when it is terminated.
+    /// `conferences` for its application to be told, even when it is terminated. Queues live on and
+    /// nobody waits in them any more.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each list is one table of the store"
+    )]
     pub fn restore(
         &mut self,
         now: Timestamp,
@@ -29,6 +36,7 @@ impl ControlPlane {
         calls: Vec<CallRecord>,
         participants: Vec<ParticipantRecord>,
         recordings: Vec<RecordingRecord>,
+        queues: Vec<QueueRecord>,
         effects: &mut Vec<Effect>,
     ) {
         let mut turn = Turn::new(now, self.ids.request());
@@ -51,6 +59,10 @@ impl ControlPlane {
         }
         for record in recordings {
             self.restore_recording(&turn, record, &status_callback_urls);
+        }
+        for record in queues {
+            self.queues
+                .insert(record.id, Queue::reopen(&mut turn, record));
         }
         turn.finish(effects);
     }
@@ -77,10 +89,17 @@ impl ControlPlane {
                     .conference
                     .and_then(|conference| status_callback_urls.get(&conference).cloned())
                     .flatten();
+                let keep = match record.kept_until {
+                    None => Keep::Always,
+                    Some(_) => Keep::Briefly {
+                        longest: Duration::ZERO,
+                    },
+                };
                 self.recordings.watch(OpenRecording {
                     record,
                     request: turn.request,
                     status_callback_url,
+                    keep,
                 });
             }
             RecordingStatus::Ready { .. } | RecordingStatus::Failed { .. } => {}

@@ -1,8 +1,10 @@
 //! What one input leads to, in the order in which it must happen.
 
-use tutti_model::{AccountId, CallId, ConferenceId, MediaCommand, RequestId, Timestamp};
+use tutti_model::{
+    AccountId, CallId, ConferenceId, MediaCommand, RecordingId, RequestId, Timestamp,
+};
 
-use crate::effect::{Effect, Exchange, LogEntry, LogLevel, Notification, Signal, Stream};
+use crate::effect::{Dial, Effect, Exchange, LogEntry, LogLevel, Notification, Signal, Stream};
 use crate::facts::Fact;
 use crate::live::LiveEvent;
 use crate::webhook::Webhook;
@@ -57,6 +59,14 @@ impl Turn {
         self.acts.push(Effect::Ask(exchange));
     }
 
+    pub(crate) fn dial(&mut self, dial: Dial) {
+        self.acts.push(Effect::Dial(dial));
+    }
+
+    pub(crate) fn transcribe(&mut self, call: CallId, recording: RecordingId) {
+        self.acts.push(Effect::Transcribe { call, recording });
+    }
+
     pub(crate) fn media(&mut self, command: MediaCommand) {
         self.acts.push(Effect::Media(command));
     }
@@ -71,6 +81,7 @@ impl Turn {
             call: about.call,
             conference: about.conference,
             level,
+            request: self.request,
             message: text,
         }));
     }

@@ -31,6 +31,7 @@ fn a_call_for_an_application_asks_it_and_rings_on() {
         status: CallStatus::Ringing,
         direction: Direction::Inbound,
         conference: None,
+        queue: None,
     };
     assert_eq!(exchange.url, "http://app/voice");
     assert_eq!(

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tutti_model::{CallId, ConferenceId, MediaCommand, PromptId, RecordingId, Timestamp};
+use tutti_model::{
+    Audience, CallId, ConferenceId, MediaCommand, Privileges, PromptId, QueueId, RecordedSide,
+    RecordingId, Timestamp,
+};
 
 use crate::seconds::secs_rounded_up;
 use crate::*;
@@ -13,8 +16,22 @@ pub(super) struct Observer {
     pub(super) conferences: BTreeMap<ConferenceId, ConferenceView>,
     pub(super) calls: BTreeMap<CallId, CallView>,
     pub(super) recordings: BTreeMap<RecordingId, RecordingView>,
+    pub(super) queues: BTreeMap<QueueId, QueueRecord>,
+    /// How often applications were told what a caller has pressed, or said.
+    pub(super) heard: Heard,
     /// Whether a call's next joining is one that starts a conference.
     pub(super) starters: BTreeMap<CallId, bool>,
+}
+
+/// What callers were heard to press and say.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) digits: usize,
+    pub(super) controls: usize,
+    pub(super) utterances: usize,
+    /// Those whose callers hung up.
+    pub(super) cut_off: usize,
+    pub(super) texts: usize,
 }
 
 pub(super) struct ConferenceView {
@@ -22,6 +39,7 @@ pub(super) struct ConferenceView {
     told: Option<ConferenceStatus>,
     pub(super) participants: BTreeMap<CallId, ParticipantRecord>,
     legs: BTreeSet<CallId>,
+    privileges: BTreeMap<CallId, Privileges>,
     /// Who is there by what is told live, and whether it speaks.
     watched: BTreeMap<CallId, bool>,
     /// A starter has joined since it was empty.
@@ -37,7 +55,13 @@ pub(super) struct CallView {
     pub(super) prompt: Option<PromptId>,
     signals: Vec<Signal>,
     has_leg: bool,
+    /// Its voice is listened to.
+    is_watched: bool,
     ends_told: usize,
+    /// How often its callConnectUrl was asked, or told.
+    connects_told: usize,
+    /// Where it waits by what is told.
+    told_in_queue: Option<QueueId>,
 }
 
 pub(super) struct RecordingView {
@@ -45,6 +69,9 @@ pub(super) struct RecordingView {
     /// Started, and neither stopped nor ended by itself.
     pub(super) runs: bool,
     pub(super) stopped: bool,
+    /// What is to become of its text: asked for, and not known yet.
+    pub(super) transcribing: bool,
+    side: Option<RecordedSide>,
     session_is_over: bool,
     told: bool,
 }
@@ -59,9 +86,22 @@ impl Observer {
                 Effect::Notify(notification) => self.overhear(now, &notification.webhook),
                 Effect::Ask(exchange) => {
                     let call = self.call(exchange.call);
+                    assert!(call.has_leg);
                     assert!(call.exchange.replace(exchange.exchange) < Some(exchange.exchange));
+                    self.ask(&exchange.webhook);
                 }
                 Effect::Media(command) => self.watch(command),
+                Effect::Dial(dial) => {
+                    let view = self.call(dial.call);
+                    assert_eq!(view.record.status, CallStatus::Queued);
+                    assert!(!std::mem::replace(&mut view.has_leg, true));
+                }
+                Effect::Transcribe { call, recording } => {
+                    let view = self.recordings.get_mut(recording).unwrap();
+                    assert_eq!(view.record.call, Some(*call));
+                    assert!(matches!(view.record.status, RecordingStatus::Ready { .. }));
+                    assert!(!std::mem::replace(&mut view.transcribing, true));
+                }
                 Effect::Signal { call, signal } => self.call(*call).signals.push(*signal),
                 Effect::Log(_) => {}
                 Effect::Live(event) => self.watch_live(event),
@@ -77,6 +117,12 @@ impl Observer {
         for call in self.calls.values() {
             call.check();
         }
+        for queue in self.queues.values() {
+            self.check_queue(queue);
+        }
+        for recording in self.recordings.values().filter(|view| view.runs) {
+            self.check_running(recording);
+        }
         let open = self.conferences.values().filter(|view| view.is_open);
         assert_eq!(plane.conference_count(), open.count());
         let alive = self.calls.values().filter(|view| view.has_leg);
@@ -89,6 +135,7 @@ impl Observer {
     pub(super) fn restart(&mut self) {
         for conference in self.conferences.values_mut() {
             conference.legs.clear();
+            conference.privileges.clear();
             conference.watched.clear();
             conference.started = false;
             conference.is_open = false;
@@ -97,6 +144,7 @@ impl Observer {
         }
         for call in self.calls.values_mut() {
             call.has_leg = false;
+            call.told_in_queue = None;
         }
         for recording in self.recordings.values_mut() {
             recording.runs = false;
@@ -133,6 +181,13 @@ impl Observer {
                 .eq(conference.legs.iter().copied())
         );
         assert!(conference.participants.keys().eq(&conference.legs));
+        for (call, record) in &conference.participants {
+            let privileges = Privileges {
+                talk: record.talk,
+                listen: record.listen,
+            };
+            assert_eq!(conference.privileges.get(call), Some(&privileges));
+        }
         assert!(conference.watched.keys().eq(&conference.legs));
         let starters = conference.participants.values();
         assert!(starters.filter(|p| p.started_conference).count() <= 1);
@@ -146,6 +201,32 @@ impl Observer {
         for track in running.into_iter().flatten() {
             assert!(conference.legs.contains(&track));
         }
+    }
+
+    /// A call's recording ends with its call, and who says something is listened to.
+    fn check_running(&self, recording: &RecordingView) {
+        let Some(call) = recording.record.call.and_then(|id| self.calls.get(&id)) else {
+            return;
+        };
+        assert!(call.has_leg);
+        match recording.side {
+            Some(RecordedSide::Caller) => {
+                assert!(call.is_watched && !self.is_with_others(call.record.id));
+            }
+            Some(RecordedSide::Both) | None => {}
+        }
+    }
+
+    fn is_with_others(&self, call: CallId) -> bool {
+        let mut everywhere = self.conferences.values();
+        everywhere.any(|view| view.legs.contains(&call))
+    }
+
+    fn check_queue(&self, queue: &QueueRecord) {
+        let calls = self.calls.values().map(|view| &view.record);
+        let members = calls.filter(|call| call.queue == Some(queue.id));
+        assert_eq!(queue.current_size as usize, members.count());
+        assert!(queue.taken_out > 0 || queue.waited.is_zero());
     }
 
     fn running(&self, id: ConferenceId) -> impl Iterator<Item = &RecordingView> {
@@ -200,10 +281,21 @@ impl Observer {
             },
             Fact::Recording(record) => match self.recordings.get_mut(&record.id) {
                 Some(view) => {
-                    assert_eq!((record.revision, record.updated), (2, now));
-                    assert_eq!(view.record.status, RecordingStatus::Open);
+                    assert_eq!(
+                        (record.revision, record.updated),
+                        (view.record.revision + 1, now)
+                    );
+                    match view.record.status {
+                        RecordingStatus::Open => view.runs = false,
+                        RecordingStatus::Ready { .. } => {
+                            // It was wanted for its text alone.
+                            assert!(std::mem::replace(&mut view.transcribing, false));
+                            assert_eq!(record.status, view.record.status);
+                            assert_eq!(record.kept_until, Some(now));
+                        }
+                        RecordingStatus::Failed { .. } => panic!("what failed stays so"),
+                    }
                     view.record = record.clone();
-                    view.runs = false;
                 }
                 None => {
                     assert_eq!((record.revision, record.updated), (1, now));
@@ -211,6 +303,20 @@ impl Observer {
                         .insert(record.id, RecordingView::new(record.clone()));
                 }
             },
+            Fact::Queue(record) => {
+                let before = self.queues.insert(record.id, record.clone());
+                assert_eq!(record.updated, now);
+                assert!((1..=1_000).contains(&record.max_size));
+                let Some(before) = before else {
+                    assert_eq!((record.revision, record.current_size), (1, 0));
+                    return;
+                };
+                assert_eq!(record.revision, before.revision + 1);
+                assert_eq!(record.account, before.account);
+                let joins = record.current_size > before.current_size;
+                assert!(!joins || record.current_size <= record.max_size);
+                assert!(record.taken_out - before.taken_out <= 1);
+            }
         }
     }
 
@@ -243,16 +349,98 @@ impl Observer {
                 assert_eq!(view.record.call, None);
                 assert!(!std::mem::replace(&mut view.told, true));
             }
-            Webhook::CallStatus { call, reason, .. } => {
+            Webhook::CallStatus {
+                call,
+                reason,
+                recording,
+                ..
+            } => {
+                if let Some(told) = recording {
+                    let view = self.recordings.get(&told.recording).unwrap();
+                    let length = now.since(view.record.created);
+                    assert_eq!(told.duration_secs, secs_rounded_up(length));
+                    assert_eq!(view.record.call, Some(call.call));
+                    assert_eq!(view.record.status, RecordingStatus::Open);
+                    assert_eq!(view.record.conference, None);
+                }
                 let view = self.call(call.call);
                 assert_eq!(view.record.ended_reason, Some(*reason));
                 assert_eq!(view.record.status, call.status);
                 view.ends_told += 1;
             }
-            Webhook::AddToConferenceNotification { .. } | Webhook::LeaveConference { .. } => {}
+            Webhook::OutDialConnect { call } | Webhook::OutDialApiConnect { call } => {
+                self.call(call.call).connects_told += 1;
+            }
+            Webhook::AddToQueueNotification { call, queue } => {
+                let told = &mut self.call(call.call).told_in_queue;
+                assert_eq!(told.replace(*queue), None);
+            }
+            Webhook::RemoveFromQueueNotification { call, queue, .. } => {
+                let told = &mut self.call(call.call).told_in_queue;
+                assert_eq!(told.take(), Some(*queue));
+            }
+            // Whose caller hung up: nobody waits for a script.
+            Webhook::Record { call, .. } | Webhook::Transcribe { call, .. } => {
+                self.heard.cut_off += 1;
+                assert!(self.call(call.call).record.status.is_final());
+                self.check_utterance(webhook);
+            }
+            Webhook::Dequeue { call, .. } => {
+                assert!(self.call(call.call).record.status.is_final());
+            }
+            Webhook::AddToConferenceNotification { .. }
+            | Webhook::LeaveConference { .. }
+            | Webhook::ParkNotification { .. } => {}
             Webhook::InboundCall { .. }
             | Webhook::Redirect { .. }
+            | Webhook::OutDialStart { .. }
+            | Webhook::MachineDetected { .. }
+            | Webhook::GetDigits { .. }
+            | Webhook::CallControl { .. }
+            | Webhook::QueueWait { .. }
+            | Webhook::ParkWait { .. }
+            | Webhook::Unpark { .. }
             | Webhook::CreateConference { .. } => panic!("a question is not a notification"),
+        }
+    }
+
+    /// Keeps in mind what is asked once only.
+    fn ask(&mut self, webhook: &Webhook) {
+        if let Webhook::OutDialConnect { call } | Webhook::OutDialApiConnect { call } = webhook {
+            self.call(call.call).connects_told += 1;
+        }
+        self.heard.digits += usize::from(matches!(webhook, Webhook::GetDigits { .. }));
+        self.heard.controls += usize::from(matches!(webhook, Webhook::CallControl { .. }));
+        self.check_utterance(webhook);
+    }
+
+    /// What is told of an utterance is what is known of its recording.
+    fn check_utterance(&mut self, webhook: &Webhook) {
+        let (Webhook::Record {
+            call, recording, ..
+        }
+        | Webhook::Transcribe {
+            call, recording, ..
+        }) = webhook
+        else {
+            return;
+        };
+        if let Webhook::Transcribe {
+            transcript: Ok(_), ..
+        } = webhook
+        {
+            self.heard.texts += 1;
+        }
+        if let Some(told) = recording {
+            self.heard.utterances += 1;
+            let view = self.recordings.get(&told.recording).unwrap();
+            assert_eq!(view.record.call, Some(call.call));
+            assert_eq!(view.record.conference, None);
+            let known = RecordingStatus::Ready {
+                duration: told.duration,
+                size_bytes: told.size_bytes,
+            };
+            assert_eq!(view.record.status, known);
         }
     }
 
@@ -270,33 +458,32 @@ impl Observer {
                 assert!(std::mem::replace(&mut view.is_open, false));
             }
             MediaCommand::Join {
-                conference, call, ..
+                conference,
+                call,
+                privileges,
             } => {
                 assert!(self.call(*call).has_leg);
                 let starts = self.starters.get(call).copied().unwrap_or(false);
                 let view = self.conference(*conference);
                 assert!(view.is_open && view.legs.insert(*call));
+                view.privileges.insert(*call, *privileges);
                 view.started |= starts;
             }
             MediaCommand::Leave { call } => {
                 let mut everywhere = self.conferences.values_mut();
                 let view = everywhere.find(|view| view.legs.contains(call)).unwrap();
                 view.legs.remove(call);
+                view.privileges.remove(call);
                 view.started &= !view.legs.is_empty();
             }
             MediaCommand::SetPrivileges { call, privileges } => {
-                let mut everybody = self
-                    .conferences
-                    .values()
-                    .flat_map(|view| &view.participants);
-                let (_, record) = everybody.find(|(known, _)| *known == call).unwrap();
-                assert_eq!(
-                    (record.talk, record.listen),
-                    (privileges.talk, privileges.listen)
-                );
+                let mut everywhere = self.conferences.values_mut();
+                let view = everywhere.find(|view| view.legs.contains(call)).unwrap();
+                let before = view.privileges.insert(*call, *privileges);
+                assert_ne!(before, Some(*privileges));
             }
             MediaCommand::SetGains { call, .. } => assert!(self.call(*call).has_leg),
-            MediaCommand::PressDigit { .. } => panic!("nobody asked for a key"),
+            MediaCommand::PressDigit { call, .. } => assert!(self.call(*call).has_leg),
             MediaCommand::PassDigit {
                 conference, from, ..
             } => {
@@ -328,17 +515,47 @@ impl Observer {
                 let view = self.recordings.get_mut(recording).unwrap();
                 assert!(!view.stopped && !std::mem::replace(&mut view.runs, true));
             }
+            MediaCommand::RecordCall {
+                call,
+                recording,
+                side,
+            } => {
+                assert!(self.call(*call).has_leg);
+                assert!(*side == RecordedSide::Both || !self.is_with_others(*call));
+                let of_the_same = self.recordings.values().filter(|view| {
+                    view.runs && view.record.call == Some(*call) && view.side == Some(*side)
+                });
+                assert_eq!(of_the_same.count(), 0);
+                let view = self.recordings.get_mut(recording).unwrap();
+                assert_eq!(view.record.conference, None);
+                assert!(!view.stopped && !std::mem::replace(&mut view.runs, true));
+                view.side = Some(*side);
+            }
             MediaCommand::StopRecording { recording } => {
                 let view = self.recordings.get_mut(recording).unwrap();
                 assert!(std::mem::replace(&mut view.runs, false));
                 view.stopped = true;
             }
-            MediaCommand::PlayPrompt { call, prompt, .. } => {
+            MediaCommand::PlayPrompt {
+                call,
+                prompt,
+                audience,
+                ..
+            } => {
+                assert!(*audience == Audience::Call || self.is_with_others(*call));
                 let view = self.call(*call);
-                assert!(view.has_leg && view.record.conference.is_none());
+                assert!(view.has_leg);
                 assert!(view.prompt.replace(*prompt) < Some(*prompt));
             }
-            MediaCommand::StopPrompt { .. } => {}
+            MediaCommand::StopPrompt { call, prompt } => {
+                let view = self.call(*call);
+                assert!(view.has_leg && view.prompt == Some(*prompt));
+            }
+            MediaCommand::WatchVoice { call, on } => {
+                let view = self.call(*call);
+                assert!(view.has_leg);
+                view.is_watched = *on;
+            }
             MediaCommand::CloseLeg { call } => {
                 assert!(
                     self.conferences
@@ -398,6 +615,7 @@ impl ConferenceView {
             told: None,
             participants: BTreeMap::new(),
             legs: BTreeSet::new(),
+            privileges: BTreeMap::new(),
             watched: BTreeMap::new(),
             started: false,
             is_open: false,
@@ -424,12 +642,15 @@ impl ConferenceView {
 impl CallView {
     fn new(record: CallRecord) -> CallView {
         CallView {
+            has_leg: record.direction == Direction::Inbound,
             record,
             exchange: None,
             prompt: None,
             signals: Vec::new(),
-            has_leg: true,
+            is_watched: false,
             ends_told: 0,
+            connects_told: 0,
+            told_in_queue: None,
         }
     }
 
@@ -439,7 +660,17 @@ impl CallView {
         assert_eq!(self.record.ended_reason.is_some(), ended);
         assert_eq!(self.record.ended.is_some(), ended);
         assert!(self.ends_told <= usize::from(ended));
-        let legal = match self.signals[..] {
+        assert!(self.connects_told <= 1);
+        assert_eq!(self.told_in_queue, self.record.queue);
+        assert!(self.record.conference.is_none() || self.record.queue.is_none());
+        let outbound = self.record.direction != Direction::Inbound;
+        let signals = match &self.signals[..] {
+            [Signal::EarlyMedia, rest @ ..] if !outbound => rest,
+            all => all,
+        };
+        let legal = match *signals {
+            [] if outbound => true,
+            [Signal::HangUp] if outbound => ended,
             [] => self.record.connected.is_none(),
             [Signal::Answer] => self.record.connected.is_some(),
             [Signal::Answer, Signal::HangUp] => ended && self.record.connected.is_some(),
@@ -455,8 +686,10 @@ impl CallView {
 
     /// Its application has been told of its end, if it has one.
     pub(super) fn check_told(&self) {
-        let expected = usize::from(self.record.application.is_some());
+        let outbound = self.record.direction != Direction::Inbound;
+        let expected = usize::from(self.record.application.is_some() || outbound);
         assert_eq!(self.ends_told, expected);
+        assert_eq!(self.connects_told, usize::from(outbound));
     }
 }
 
@@ -466,6 +699,8 @@ impl RecordingView {
             record,
             runs: false,
             stopped: false,
+            transcribing: false,
+            side: None,
             session_is_over: false,
             told: false,
         }

@@ -4,16 +4,23 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tutti_model::{
-    CallId, CloseReason, ConferenceId, Digit, MediaEvent, PromptId, PromptOutcome,
-    RecordingFailure, RecordingId, Timestamp,
+    Audience, CallId, CloseReason, ConferenceId, Digit, MediaEvent, PromptId, PromptOutcome,
+    QueueId, RecordingFailure, RecordingId, Timestamp,
 };
 
-use super::invariants::Observer;
+use super::invariants::{Heard, Observer};
 use super::story::*;
 use crate::*;
 
-const SEEDS: u64 = 3_000;
-const STEPS: usize = 120;
+/// As many lives as `TUTTI_LIVES` says to whoever compiles this.
+const SEEDS: u64 = match option_env!("TUTTI_LIVES") {
+    Some(lives) => match u64::from_str_radix(lives, 10) {
+        Ok(lives) => lives,
+        Err(_) => panic!("TUTTI_LIVES is a number"),
+    },
+    None => 3_000,
+};
+const STEPS: usize = 240;
 
 #[test]
 fn whatever_happens_the_effects_make_sense() {
@@ -42,6 +49,12 @@ struct Seen {
     complete: usize,
     failed: usize,
     ended: usize,
+    connected: usize,
+    missed: usize,
+    machines: usize,
+    taken_out: u64,
+    waiting: usize,
+    heard: Heard,
 }
 
 impl Seen {
@@ -60,15 +73,41 @@ impl Seen {
         }
         let calls = observer.calls.values();
         self.ended += calls.filter(|call| call.record.status.is_final()).count();
+        for call in observer.calls.values().map(|view| &view.record) {
+            if call.direction != Direction::Inbound {
+                self.connected += usize::from(call.connected.is_some());
+                self.missed += usize::from(call.status.is_final() && call.connected.is_none());
+            }
+            self.machines += usize::from(call.answered_by == Some(AnsweredBy::Machine));
+            self.waiting += usize::from(call.queue.is_some());
+        }
+        let queues = observer.queues.values();
+        self.taken_out += queues.map(|queue| queue.taken_out).sum::<u64>();
+        self.heard.digits += observer.heard.digits;
+        self.heard.controls += observer.heard.controls;
+        self.heard.utterances += observer.heard.utterances;
+        self.heard.cut_off += observer.heard.cut_off;
+        self.heard.texts += observer.heard.texts;
     }
 
     fn check(&self) {
         let lives = SEEDS as usize;
+        let heard = &self.heard;
         assert!(self.participants > lives, "{}", self.participants);
         assert!(self.terminated > lives, "{}", self.terminated);
         assert!(self.complete > lives, "{}", self.complete);
-        assert!(self.failed > lives / 4, "{}", self.failed);
+        assert!(self.failed > lives / 5, "{}", self.failed);
         assert!(self.ended > 4 * lives, "{}", self.ended);
+        assert!(self.connected > lives, "{}", self.connected);
+        assert!(self.missed > lives, "{}", self.missed);
+        assert!(self.machines > lives / 30, "{}", self.machines);
+        assert!(self.taken_out > lives as u64 / 10, "{}", self.taken_out);
+        assert!(self.waiting > lives / 30, "{}", self.waiting);
+        assert!(heard.digits > lives / 5, "{heard:?}");
+        assert!(heard.controls > lives / 10, "{heard:?}");
+        assert!(heard.utterances > lives / 6, "{heard:?}");
+        assert!(heard.cut_off > lives / 4, "{heard:?}");
+        assert!(heard.texts > lives / 30, "{heard:?}");
     }
 }
 
@@ -141,7 +180,28 @@ impl Life {
             let ended = recording.record.status != RecordingStatus::Open;
             assert!(!recording.runs && (recording.stopped || ended));
         }
+        self.finish_recordings();
         assert_eq!(self.plane.next_deadline(), None);
+        assert!(self.plane.unheard.is_empty());
+        // Nobody is forgotten where calls are counted.
+        self.now = self.now + Duration::from_secs(24 * 60 * 60);
+        for _ in 0..tight_limits().outbound.at_once {
+            let call = call_to('X');
+            let account = ACCOUNT;
+            let input = Input::MakeCall { account, call };
+            let placed = self.plane.handle(self.now, input, &mut Vec::new());
+            assert!(placed.is_ok(), "{placed:?}");
+        }
+    }
+
+    /// Every file is complete, and what was said in it is known or never will be.
+    fn finish_recordings(&mut self) {
+        let all: Vec<_> = self.observer.recordings.keys().copied().collect();
+        for recording in all {
+            self.live(Input::Media(ready(recording)));
+        }
+        self.now = self.now + Duration::from_secs(60);
+        self.live(Input::Timeout);
     }
 
     /// The process ends, and another takes over what is on disk.
@@ -166,6 +226,7 @@ impl Life {
             calls.collect(),
             participants.cloned().collect(),
             recordings.collect(),
+            self.observer.queues.values().cloned().collect(),
             &mut effects,
         );
         self.observer.observe(self.now, &effects);
@@ -210,8 +271,9 @@ impl Life {
     }
 
     fn invent(&mut self) -> Input {
-        self.now = self.now + Duration::from_millis(self.chance.below(3_000));
-        match self.chance.below(40) {
+        let longest_ms = self.chance.pick([50, 200, 3_000]);
+        self.now = self.now + Duration::from_millis(self.chance.below(longest_ms));
+        match self.chance.below(74) {
             0..2 => Input::CreateConference {
                 account: ACCOUNT,
                 options: self.options(),
@@ -238,7 +300,145 @@ impl Life {
                 digit: Digit::from_char('5').unwrap(),
             },
             34..38 => Input::Media(self.media_event()),
+            38..47 => self.dialling(),
+            47..54 => self.queueing(),
+            62..74 => self.utterance(),
             _ => Input::Timeout,
+        }
+    }
+
+    /// Calls that are placed, and what becomes of them.
+    fn dialling(&mut self) -> Input {
+        let call = self.dialled();
+        match self.chance.below(12) {
+            0..3 => Input::MakeCall {
+                account: self.account(),
+                call: NewCall {
+                    parent: self.chance.one_in(4).then_some(call),
+                    send_digits: self.keys(),
+                    if_machine: self.if_machine(),
+                    ..call_to('X')
+                },
+            },
+            3 => Input::CallRinging { call },
+            4..8 => Input::CallAnswered { call },
+            8..11 => Input::Media(MediaEvent::Speaking {
+                call,
+                speaking: !self.chance.one_in(4),
+            }),
+            _ => Input::CallFailed {
+                call,
+                reason: self.chance.pick([
+                    CloseReason::Busy,
+                    CloseReason::Failed,
+                    CloseReason::NoAnswer,
+                    CloseReason::CallCanceled,
+                ]),
+                detail: "not today".into(),
+            },
+        }
+    }
+
+    /// Mostly a call that was placed, and goes on.
+    fn dialled(&mut self) -> CallId {
+        let calls = self.observer.calls.values().map(|view| &view.record);
+        let dialled: Vec<_> = calls
+            .filter(|call| call.direction != Direction::Inbound && !call.status.is_final())
+            .map(|call| call.id)
+            .collect();
+        let any = self.call();
+        self.chance.pick_from(&dialled).unwrap_or(any)
+    }
+
+    fn keys(&mut self) -> Vec<Keystroke> {
+        let wait = Keystroke::Wait(Duration::from_secs(2));
+        let key = Keystroke::Press(Digit::from_char('1').unwrap());
+        match self.chance.below(3) {
+            0 => vec![wait, key],
+            _ => Vec::new(),
+        }
+    }
+
+    fn if_machine(&mut self) -> Option<IfMachine> {
+        match self.chance.below(4) {
+            0 => Some(IfMachine::HangUp),
+            1 => Some(IfMachine::Redirect {
+                url: "http://app/machine".into(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// What applications do with queues.
+    fn queueing(&mut self) -> Input {
+        let (account, queue) = (self.account(), self.queue());
+        let options = QueueOptions {
+            alias: self.chance.one_in(3).then(|| "sales".into()),
+            max_size: self.chance.one_in(2).then(|| self.chance.below(4) as u32),
+        };
+        match self.chance.below(7) {
+            0 => Input::CreateQueue { account, options },
+            1 => Input::UpdateQueue {
+                account,
+                queue,
+                options,
+            },
+            2 => Input::LookAtQueue { account, queue },
+            3 => Input::Dequeue {
+                account,
+                queue,
+                who: Waiting::Call(self.call()),
+            },
+            _ => Input::Dequeue {
+                account,
+                queue,
+                who: Waiting::Front,
+            },
+        }
+    }
+
+    /// Mostly a queue that is there, else one that nobody has made yet.
+    fn queue(&mut self) -> QueueId {
+        let known: Vec<_> = self.observer.queues.keys().copied().collect();
+        let new = QueueId::from_bytes([self.chance.below(3) as u8 + 1; 20]);
+        if self.chance.one_in(3) {
+            new
+        } else {
+            self.chance.pick_from(&known).unwrap_or(new)
+        }
+    }
+
+    /// What a call in a queue may do there.
+    fn pastime(&mut self) -> Script {
+        let mut commands = Vec::new();
+        for _ in 0..self.chance.below(3) {
+            let length = Duration::from_millis(self.chance.below(2) * 1_500);
+            commands.push(match self.chance.below(4) {
+                0 => Command::Pause { length },
+                1 => say(""),
+                2 => say("hello"),
+                _ => Command::Dequeue,
+            });
+        }
+        Script { commands }
+    }
+
+    /// What lets a call wait, wherever it is, or wait no more.
+    fn waiting(&mut self) -> Command {
+        match self.chance.below(6) {
+            0..4 => Command::Enqueue(Enqueue {
+                queue: self.queue(),
+                wait_url: "http://app/wait".into(),
+                action_url: "http://app/dequeued".into(),
+                notification_url: Some("http://app/queue".into()),
+            }),
+            4 if self.chance.one_in(2) => Command::Dequeue,
+            4 => Command::Unpark,
+            _ => Command::Park(Park {
+                wait_url: "http://app/wait".into(),
+                action_url: "http://app/unparked".into(),
+                notification_url: Some("http://app/parked".into()),
+            }),
         }
     }
 
@@ -260,10 +460,12 @@ impl Life {
         let call = self.call();
         let view = self.observer.calls.get(&call);
         let exchange = view.and_then(|view| view.exchange).unwrap_or(0);
+        let waits = view.is_some_and(|view| view.record.queue.is_some());
         let stale = u64::from(self.chance.one_in(10));
         let outcome = match self.chance.below(12) {
             0 => Err(ScriptFailure::Unreachable("no answer".into())),
             1 => Err(ScriptFailure::Invalid("not PerCL".into())),
+            _ if waits && !self.chance.one_in(6) => Ok(self.pastime()),
             _ => Ok(self.commands()),
         };
         Input::ScriptArrived {
@@ -276,7 +478,8 @@ impl Life {
     fn commands(&mut self) -> Script {
         let mut commands = Vec::new();
         for _ in 0..self.chance.below(3) {
-            commands.push(match self.chance.below(5) {
+            commands.push(match self.chance.below(8) {
+                5.. => self.going_on_command(),
                 0 => Command::Pause {
                     length: Duration::from_millis(self.chance.below(2) * 1_500),
                 },
@@ -285,13 +488,21 @@ impl Life {
                 _ => say("hello"),
             });
         }
-        match self.chance.below(12) {
+        match self.chance.below(22) {
             0 => {}
             1 => commands.push(Command::Hangup { reason: None }),
             2 => commands.push(Command::TerminateConference),
             3 => commands.push(Command::Redirect {
                 action_url: "http://app/next".into(),
             }),
+            5..8 => commands.push(self.waiting()),
+            17..21 => commands.push(self.listening_command()),
+            21 => commands.push(Command::RemoveFromConference),
+            8..10 => commands.push(Command::OutDial(OutDial {
+                send_digits: self.keys(),
+                if_machine: self.if_machine(),
+                ..out_dial('X')
+            })),
             4 => {
                 let options = self.options();
                 commands.push(Command::CreateConference(CreateConference {
@@ -308,6 +519,12 @@ impl Life {
                 let how = AddToConference {
                     start_conf_on_enter: self.chance.one_in(2),
                     notification_url: Some("http://app/joined".into()),
+                    allow_call_control: !self.chance.one_in(4),
+                    call_control_sequence: self
+                        .chance
+                        .pick([Some("5"), Some("55"), Some("5"), None])
+                        .map(Into::into),
+                    call_control_url: Some("http://app/control".into()),
                     ..how
                 };
                 let goes_on = self.chance.one_in(2);
@@ -319,6 +536,121 @@ impl Life {
             }
         }
         Script { commands }
+    }
+
+    /// A command after which the script goes on.
+    fn going_on_command(&mut self) -> Command {
+        let audience = self.chance.pick([Audience::Call, Audience::Conference]);
+        match self.chance.below(8) {
+            0 => Command::SetTalk {
+                talk: self.chance.one_in(2),
+            },
+            1 => Command::SetListen {
+                listen: self.chance.one_in(2),
+            },
+            2 => Command::SetDtmfPassThrough {
+                dtmf_pass_through: self.chance.one_in(2),
+            },
+            3 => Command::SendDigits {
+                digits: self.keys(),
+                private: self.chance.one_in(2),
+            },
+            4 => Command::PlayEarlyMedia {
+                file: "http://app/early".into(),
+            },
+            5 => Command::Say(Say {
+                audience,
+                ..spoken("hello")
+            }),
+            _ => Command::StartRecordCall,
+        }
+    }
+
+    /// A command that waits for what the caller says or presses.
+    fn listening_command(&mut self) -> Command {
+        let second = Duration::from_secs(1);
+        let patience = self.chance.pick([None, Some(second)]);
+        let finish_on_key = self.chance.pick([None, Digit::from_char('5')]);
+        let length = Duration::from_secs(self.chance.below(2) * 10);
+        let prompts = match self.chance.below(3) {
+            0 => vec![
+                Prompt::Say(spoken("hello")),
+                Prompt::Pause { length: second },
+            ],
+            _ => Vec::new(),
+        };
+        match self.chance.below(4) {
+            0 => Command::GetDigits(GetDigits {
+                action_url: "http://app/digits".into(),
+                initial_timeout: second,
+                digit_timeout: second,
+                finish_on_key,
+                min_digits: self.chance.pick([0, 2]),
+                max_digits: self.chance.pick([None, Some(2)]),
+                flush_buffer: self.chance.one_in(2),
+                prompts,
+                private: self.chance.one_in(2),
+            }),
+            1 => Command::TranscribeUtterance(TranscribeUtterance {
+                action_url: "http://app/text".into(),
+                play_beep: self.chance.one_in(3),
+                save_recording: self.chance.one_in(2),
+                max_length: length,
+                silence_timeout: patience,
+                private_log: self.chance.one_in(2),
+                private_recording: self.chance.one_in(2),
+                prompts,
+            }),
+            _ => Command::RecordUtterance(RecordUtterance {
+                action_url: "http://app/recorded".into(),
+                silence_timeout: patience,
+                finish_on_key,
+                max_length: length,
+                play_beep: self.chance.one_in(3),
+                awaits_voice: self.chance.one_in(2),
+                private: self.chance.one_in(2),
+            }),
+        }
+    }
+
+    /// What callers press and say, and what becomes of it.
+    fn utterance(&mut self) -> Input {
+        let call = self.call();
+        match self.chance.below(8) {
+            0..3 => Input::Media(MediaEvent::DigitPressed {
+                call,
+                digit: digit(self.chance.pick(['5', '1'])),
+            }),
+            3..5 => Input::Media(MediaEvent::Speaking {
+                call,
+                speaking: self.chance.one_in(2),
+            }),
+            5 => Input::Media(ready(self.recording())),
+            _ => self.transcribed(),
+        }
+    }
+
+    fn transcribed(&mut self) -> Input {
+        let awaited = self.observer.recordings.values();
+        let awaited: Vec<_> = awaited
+            .filter(|view| view.transcribing)
+            .map(|view| view.record.id)
+            .collect();
+        let any = self.recording();
+        let recording = self.chance.pick_from(&awaited).unwrap_or(any);
+        let of = self.observer.recordings.get(&recording);
+        Input::Transcribed {
+            call: of.and_then(|view| view.record.call).unwrap_or(self.call()),
+            recording,
+            outcome: if self.chance.one_in(3) {
+                Err("no engine".into())
+            } else {
+                Ok(Transcript {
+                    text: "hello".into(),
+                    took: Duration::from_secs(1),
+                })
+            },
+        }
     }
 
     fn end_of_prompt(&mut self) -> Input {
@@ -470,6 +802,13 @@ fn tight_limits() -> Limits {
         participants_per_conference: 3,
         redirects_per_call: 1,
         call_duration: Duration::from_secs(100),
+        queues_per_account: 2,
+        outbound: OutboundLimits {
+            calls_per_second: 1,
+            at_once: 4,
+            minutes_per_day: 12,
+            call_duration: Duration::from_secs(70),
+        },
     }
 }
 

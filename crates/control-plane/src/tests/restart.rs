@@ -28,10 +28,12 @@ impl Facts {
                 }
                 Effect::Commit(Fact::Participant(record)) => self.participants.push(record.clone()),
                 Effect::Commit(Fact::Recording(record)) => self.recordings.push(record.clone()),
-                Effect::Commit(Fact::ParticipantGone { .. })
+                Effect::Commit(Fact::ParticipantGone { .. } | Fact::Queue(_))
                 | Effect::Notify(_)
                 | Effect::Ask(_)
                 | Effect::Media(_)
+                | Effect::Dial(_)
+                | Effect::Transcribe { .. }
                 | Effect::Signal { .. }
                 | Effect::Log(_)
                 | Effect::Live(_) => {}
@@ -47,6 +49,7 @@ impl Facts {
             self.calls,
             self.participants,
             self.recordings,
+            Vec::new(),
             &mut story.effects,
         );
         story.told()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tutti_model::{ConferenceId, MediaEvent, PromptId, PromptOutcome, Repeat};
+use tutti_model::{Audience, ConferenceId, MediaEvent, PromptId, PromptOutcome, Repeat};
 
 use super::story::*;
 use crate::*;
@@ -13,29 +13,8 @@ fn ringing() -> Story {
     story
 }
 
-fn play(file: &str) -> Command {
-    Command::Play {
-        file: file.into(),
-        repeat: Repeat::Forever,
-    }
-}
-
-fn redirect() -> Command {
-    Command::Redirect {
-        action_url: "http://app/next".into(),
-    }
-}
-
-fn pause(length: Duration) -> Command {
-    Command::Pause { length }
-}
-
 fn reject() -> Command {
     Command::Reject { reason: None }
-}
-
-fn hang_up() -> Command {
-    Command::Hangup { reason: None }
 }
 
 /// The end of an answered call, as its application's doing.
@@ -62,7 +41,7 @@ fn the_first_command_answers_and_prompts_follow_one_another() {
     let hello = story.prompted('A');
     assert_eq!(
         story.hears_it_all('A', hello),
-        ["media: prompt A http://app/a.wav Forever"]
+        ["media: prompt A http://app/a.wav Times(1)"]
     );
     let music = story.prompted('A');
     assert_eq!(story.hears_it_all('A', music), ended("AppHangup"));
@@ -288,9 +267,223 @@ fn a_redirect_asks_for_the_next_script_and_forgets_the_rest_of_this() {
     let mut story = ringing();
     assert_eq!(
         story.runs('A', [redirect(), say("never heard")]),
-        ["fact: A InProgress", "signal: A Answer", "ask: A redirect"]
+        [
+            "fact: A InProgress",
+            "signal: A Answer",
+            "ask: A redirect instead of A inboundCall"
+        ]
     );
     assert_eq!(story.runs('A', [hang_up()]), ended("AppHangup"));
+}
+
+#[test]
+fn a_redirect_that_comes_first_repeats_what_was_asked_and_one_that_comes_later_does_not() {
+    let mut story = ringing();
+    story.runs('A', [redirect()]);
+    let Some(Effect::Ask(exchange)) = story.effects.last() else {
+        panic!("{:?}", story.effects);
+    };
+    let Webhook::Redirect { call, original } = &exchange.webhook else {
+        panic!("{exchange:?}");
+    };
+    assert_eq!(call.status, CallStatus::InProgress);
+    let Some(Webhook::InboundCall { call }) = original.as_deref() else {
+        panic!("{original:?}");
+    };
+    assert_eq!(call.status, CallStatus::Ringing);
+
+    // A redirect of a redirect repeats the latest, and not what that has repeated.
+    assert_eq!(
+        story.runs('A', [redirect()]),
+        ["ask: A redirect instead of A redirect"]
+    );
+    assert_eq!(story.runs('A', [say("hello"), redirect()]).len(), 1);
+    let hello = story.prompted('A');
+    assert_eq!(story.hears_it_all('A', hello), ["ask: A redirect"]);
+}
+
+#[test]
+fn why_a_private_prompt_is_not_heard_is_not_logged() {
+    for command in [
+        Command::Say(Say {
+            private: true,
+            ..spoken("your PIN is 1234")
+        }),
+        Command::Play(Play {
+            file: "http://app/secret.wav".into(),
+            repeat: Repeat::Times(1),
+            audience: Audience::Call,
+            private: true,
+        }),
+    ] {
+        let mut story = ringing();
+        story.runs('A', [command, say("hello")]);
+        let prompt = story.prompted('A');
+        let told = story.happens(Input::Media(MediaEvent::PromptFinished {
+            call: call('A'),
+            prompt,
+            outcome: PromptOutcome::Failed("http://app/secret.wav: 404".into()),
+        }));
+        assert_eq!(told[0], "log: Warning: a prompt was not heard");
+    }
+}
+
+#[test]
+fn a_prompt_for_a_conference_needs_one() {
+    for command in [
+        Command::Say(Say {
+            audience: Audience::Conference,
+            ..spoken("hello")
+        }),
+        Command::Play(Play {
+            file: "http://app/a.wav".into(),
+            repeat: Repeat::Times(1),
+            audience: Audience::Conference,
+            private: false,
+        }),
+    ] {
+        let mut story = ringing();
+        let told = story.runs('A', [command]);
+        assert_eq!(told[1], "fact: A Completed PerclProcessingError");
+        assert!(told[4].ends_with("the call is not in a conference"));
+    }
+}
+
+#[test]
+fn what_a_participant_may_do_cannot_be_changed_outside_a_conference_and_the_script_goes_on() {
+    let mut story = ringing();
+    let told = story.runs(
+        'A',
+        [
+            Command::SetTalk { talk: false },
+            Command::SetListen { listen: false },
+            Command::SetDtmfPassThrough {
+                dtmf_pass_through: false,
+            },
+            say("still here"),
+        ],
+    );
+    assert_eq!(
+        told,
+        [
+            "fact: A InProgress",
+            "signal: A Answer",
+            "log: Warning: SetTalk: the call is not in a conference",
+            "log: Warning: SetListen: the call is not in a conference",
+            "log: Warning: SetDTMFPassThrough: the call is not in a conference",
+            "media: prompt A 'still here' in en-US Times(1)",
+        ]
+    );
+}
+
+fn early(file: &str) -> Command {
+    Command::PlayEarlyMedia { file: file.into() }
+}
+
+#[test]
+fn early_media_is_heard_before_the_answer_which_the_next_command_gives() {
+    let mut story = ringing();
+    assert_eq!(
+        story.runs('A', [early("a"), early("b"), say("hello")]),
+        ["signal: A EarlyMedia", "media: prompt A a Times(1)"]
+    );
+    let a = story.prompted('A');
+    assert_eq!(story.hears_it_all('A', a), ["media: prompt A b Times(1)"]);
+    let b = story.prompted('A');
+    assert_eq!(
+        story.hears_it_all('A', b),
+        [
+            "fact: A InProgress",
+            "signal: A Answer",
+            "media: prompt A 'hello' in en-US Times(1)",
+        ]
+    );
+}
+
+#[test]
+fn a_call_can_be_rejected_after_early_media_and_rings_on_in_a_pause() {
+    let mut story = ringing();
+    story.runs('A', [early("a"), reject()]);
+    let a = story.prompted('A');
+    assert_eq!(
+        story.hears_it_all('A', a),
+        [
+            "fact: A Canceled AppReject",
+            "notify: A ended AppReject after 0 s",
+            "signal: A Reject(AppReject)",
+            "media: close A",
+        ]
+    );
+
+    let mut story = ringing();
+    story.runs('A', [early("a"), pause(secs(2)), hang_up()]);
+    let a = story.prompted('A');
+    assert_eq!(story.hears_it_all('A', a), [""; 0]);
+    let told = story.passes(secs(2));
+    assert_eq!(
+        told[..2],
+        ["fact: A InProgress", "fact: A Completed AppHangup"]
+    );
+
+    // Nothing but early media: nobody has answered.
+    let mut story = ringing();
+    story.runs('A', [early("a")]);
+    let a = story.prompted('A');
+    assert_eq!(story.hears_it_all('A', a)[2], "signal: A Reject(AppHangup)");
+}
+
+#[test]
+fn early_media_after_the_answer_is_ignored() {
+    let mut story = ringing();
+    assert_eq!(
+        story.runs('A', [say(""), early("a"), say("hello")])[2..],
+        [
+            "log: Warning: PlayEarlyMedia: the call is answered already",
+            "media: prompt A 'hello' in en-US Times(1)",
+        ]
+    );
+}
+
+fn keys(text: &str) -> Command {
+    let digits = text.chars().map(|key| match key {
+        ',' => Keystroke::Wait(millis(500)),
+        key => Keystroke::Press(digit(key)),
+    });
+    Command::SendDigits {
+        digits: digits.collect(),
+        private: false,
+    }
+}
+
+#[test]
+fn keys_are_pressed_one_after_another_and_then_the_script_goes_on() {
+    let mut story = ringing();
+    assert_eq!(
+        story.runs('A', [keys("12,#"), say("done")])[2..],
+        ["media: press 1 towards A"]
+    );
+    assert_eq!(story.passes(millis(99)), [""; 0]);
+    assert_eq!(story.passes(millis(1)), ["media: press 2 towards A"]);
+    assert_eq!(story.passes(millis(599)), [""; 0]);
+    assert_eq!(story.passes(millis(1)), ["media: press # towards A"]);
+    assert_eq!(story.passes(millis(99)), [""; 0]);
+    assert_eq!(
+        story.passes(millis(1)),
+        ["media: prompt A 'done' in en-US Times(1)"]
+    );
+}
+
+#[test]
+fn a_call_that_ends_while_keys_are_pressed_presses_no_more() {
+    let mut story = ringing();
+    story.runs('A', [keys("12"), say("done")]);
+    story.confirms('A');
+    story.hangs_up('A');
+    assert_eq!(story.plane.next_deadline(), None);
+
+    let mut story = ringing();
+    let told = story.runs('A', [keys(""), say("done")]);
+    assert_eq!(told[2..], ["media: prompt A 'done' in en-US Times(1)"]);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! A control plane, a clock, and people who call.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tutti_model::{
-    AccountId, ApplicationId, CallId, CloseReason, ConferenceId, MediaCommand, MediaEvent,
-    NumberId, PromptId, PromptOutcome, RecordingId, Repeat, Timestamp,
+    AccountId, ApplicationId, Audience, CallId, CloseReason, ConferenceId, Digit, MediaCommand,
+    MediaEvent, NumberId, PromptId, PromptOutcome, RecordingId, Repeat, Timestamp,
 };
 
 use super::telling::Teller;
@@ -21,6 +23,7 @@ pub(super) struct Story {
     /// What the latest input led to.
     pub(super) effects: Vec<Effect>,
     teller: Teller,
+    name: NextName,
 }
 
 impl Story {
@@ -29,11 +32,13 @@ impl Story {
     }
 
     pub(super) fn with(limits: Limits) -> Story {
+        let name = NextName::default();
         Story {
-            plane: ControlPlane::new(limits, counting_ids()),
+            plane: ControlPlane::new(limits, naming_ids(name.clone())),
             now: START,
             effects: Vec::new(),
             teller: Teller::default(),
+            name,
         }
     }
 
@@ -111,6 +116,40 @@ impl Story {
         self.happens(arrival(who, Route::Conference(conference)))
     }
 
+    /// The call that the next input places is this one, if it places one before all else.
+    pub(super) fn places_next(&mut self, who: char) {
+        // The first draw is the request's.
+        self.name.store(2 << 8 | who as u32, Ordering::Relaxed);
+    }
+
+    /// An application places a call.
+    pub(super) fn places(&mut self, who: char, call: NewCall) -> Vec<String> {
+        self.places_next(who);
+        let account = ACCOUNT;
+        self.happens(Input::MakeCall { account, call })
+    }
+
+    /// Somebody picks up a call that was placed.
+    pub(super) fn picks_up(&mut self, who: char) -> Vec<String> {
+        self.happens(Input::CallAnswered { call: call(who) })
+    }
+
+    /// A key that arrives in the media.
+    pub(super) fn presses(&mut self, who: char, key: char) -> Vec<String> {
+        self.happens(Input::Media(MediaEvent::DigitPressed {
+            call: call(who),
+            digit: digit(key),
+        }))
+    }
+
+    /// Somebody begins to speak, or stops.
+    pub(super) fn speaks(&mut self, who: char, speaking: bool) -> Vec<String> {
+        self.happens(Input::Media(MediaEvent::Speaking {
+            call: call(who),
+            speaking,
+        }))
+    }
+
     /// A call arrives and its script bridges it; what the script led to.
     pub(super) fn joins(&mut self, who: char, command: AddToConference) -> Vec<String> {
         self.rings(who);
@@ -141,6 +180,22 @@ impl Story {
             call: call(who),
             exchange,
             outcome,
+        })
+    }
+
+    /// An earlier question about this call is answered with these commands.
+    pub(super) fn is_given<const N: usize>(
+        &mut self,
+        who: char,
+        exchange: u64,
+        script: [Command; N],
+    ) -> Vec<String> {
+        self.happens(Input::ScriptArrived {
+            call: call(who),
+            exchange,
+            outcome: Ok(Script {
+                commands: Vec::from(script),
+            }),
         })
     }
 
@@ -279,10 +334,16 @@ pub(super) fn going_on(how: AddToConference) -> AddToConference {
 }
 
 pub(super) fn say(text: &str) -> Command {
-    Command::Say {
+    Command::Say(spoken(text))
+}
+
+pub(super) fn spoken(text: &str) -> Say {
+    Say {
         text: text.into(),
         language: "en-US".into(),
         repeat: Repeat::Times(1),
+        audience: Audience::Call,
+        private: false,
     }
 }
 
@@ -304,8 +365,86 @@ pub(super) fn ask_for(conference: ConferenceId, status: RequestedStatus) -> Inpu
     )
 }
 
+pub(super) fn digit(key: char) -> Digit {
+    Digit::from_char(key).unwrap()
+}
+
+pub(super) fn play(file: &str) -> Command {
+    Command::Play(Play {
+        file: file.into(),
+        repeat: Repeat::Times(1),
+        audience: Audience::Call,
+        private: false,
+    })
+}
+
+pub(super) fn pause(length: Duration) -> Command {
+    Command::Pause { length }
+}
+
+pub(super) fn redirect() -> Command {
+    Command::Redirect {
+        action_url: "http://app/next".into(),
+    }
+}
+
+pub(super) fn hang_up() -> Command {
+    Command::Hangup { reason: None }
+}
+
+pub(super) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
 pub(super) fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
+}
+
+/// A call to somebody, as an application's own number.
+pub(super) fn call_to(who: char) -> NewCall {
+    NewCall {
+        to: format!("+44{who}"),
+        from: "+18005551000".into(),
+        number: Some(NumberId::from_bytes([1; 20])),
+        application: Some(ApplicationId::from_bytes([2; 20])),
+        parent: None,
+        call_connect_url: "http://app/connect".into(),
+        status_callback_url: Some("http://app/status".into()),
+        timeout: secs(30),
+        send_digits: Vec::new(),
+        if_machine: None,
+        private: false,
+    }
+}
+
+/// The same by a script.
+pub(super) fn out_dial(who: char) -> OutDial {
+    OutDial {
+        destination: format!("+44{who}"),
+        calling_number: "+18005551000".into(),
+        action_url: "http://app/dialled".into(),
+        call_connect_url: "http://app/connect".into(),
+        status_callback_url: Some("http://app/status".into()),
+        timeout: secs(30),
+        send_digits: Vec::new(),
+        if_machine: None,
+        private: false,
+    }
+}
+
+/// Which draw from now on is whose identifier: the draw, and in the lowest eight bits who; or 0.
+type NextName = Arc<AtomicU32>;
+
+/// Identifiers that count upwards, except for those that a story names.
+fn naming_ids(name: NextName) -> Box<dyn FnMut() -> [u8; 20] + Send> {
+    let mut counting = counting_ids();
+    Box::new(move || {
+        let counted = counting();
+        let next = name.load(Ordering::Relaxed);
+        let (draw, who) = (next >> 8, (next & 0xff) as u8);
+        name.store(next.saturating_sub(1 << 8), Ordering::Relaxed);
+        if draw == 1 { [who; 20] } else { counted }
+    })
 }
 
 /// Identifiers that count upwards.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tutti_model::{CallId, MediaCommand, PromptSource, RecordingId};
+use tutti_model::{Audience, CallId, MediaCommand, PromptSource, RecordingId};
 
 use crate::facts::{Fact, RecordingStatus};
-use crate::{Effect, Webhook};
+use crate::{Effect, UtteranceSummary, Webhook};
 
 /// Names recordings by what they hold.
 #[derive(Default)]
@@ -22,6 +22,21 @@ impl Teller {
             }
             Effect::Ask(exchange) => format!("ask: {}", self.webhook(&exchange.webhook)),
             Effect::Media(command) => format!("media: {}", self.media(command)),
+            Effect::Dial(dial) => {
+                format!(
+                    "dial: {} from {} to {}",
+                    letter(dial.call),
+                    dial.from,
+                    dial.to
+                )
+            }
+            Effect::Transcribe { call, recording } => {
+                format!(
+                    "transcribe: {} of {}",
+                    self.recording(*recording),
+                    letter(*call)
+                )
+            }
             Effect::Signal { call, signal } => format!("signal: {} {signal:?}", letter(*call)),
             Effect::Log(entry) => format!("log: {:?}: {}", entry.level, entry.message),
             Effect::Live(event) => format!("live: {} {:?}", letter(event.call), event.news),
@@ -57,26 +72,149 @@ impl Teller {
                 text
             }
             Fact::Recording(record) => {
-                let holds = match record.call {
-                    Some(call) => format!("track {}", letter(call)),
-                    None => "mix".to_owned(),
+                let holds = match (record.call, record.conference) {
+                    (Some(call), Some(_)) => format!("track {}", letter(call)),
+                    (Some(call), None) => format!("recording {}", letter(call)),
+                    (None, Some(_) | None) => "mix".to_owned(),
                 };
                 let status = match &record.status {
                     RecordingStatus::Open => "open",
                     RecordingStatus::Ready { .. } => "ready",
                     RecordingStatus::Failed { .. } => "failed",
                 };
-                let text = format!("{holds} {status}");
+                let mut text = format!("{holds} {status}");
+                if let Some(until) = record.kept_until {
+                    text = format!("{text}, kept for {:?}", until.since(record.updated));
+                }
                 self.recordings.insert(record.id, holds);
                 text
             }
+            Fact::Queue(record) => format!(
+                "queue of {}, {} taken out after {:?}",
+                record.current_size, record.taken_out, record.waited
+            ),
         }
     }
 
     fn webhook(&self, webhook: &Webhook) -> String {
         match webhook {
             Webhook::InboundCall { call } => format!("{} inboundCall", letter(call.call)),
-            Webhook::Redirect { call } => format!("{} redirect", letter(call.call)),
+            Webhook::Redirect { call, original } => match original {
+                Some(original) => format!(
+                    "{} redirect instead of {}",
+                    letter(call.call),
+                    self.webhook(original)
+                ),
+                None => format!("{} redirect", letter(call.call)),
+            },
+            Webhook::OutDialStart { call, dialled } => {
+                format!("{} outDialStart of {}", letter(call.call), letter(*dialled))
+            }
+            Webhook::OutDialConnect { call } => {
+                format!("{} outDialConnect {:?}", letter(call.call), call.status)
+            }
+            Webhook::OutDialApiConnect { call } => {
+                format!("{} outDialApiConnect {:?}", letter(call.call), call.status)
+            }
+            Webhook::MachineDetected { call, machine } => {
+                format!("{} machineDetected {machine:?}", letter(call.call))
+            }
+            Webhook::GetDigits {
+                call,
+                digits,
+                reason,
+                private,
+            } => {
+                let private = if *private { " in private" } else { "" };
+                format!(
+                    "{} getDigits '{digits}' {reason:?}{private}",
+                    letter(call.call)
+                )
+            }
+            Webhook::Record {
+                call,
+                recording,
+                reason,
+                private,
+            } => {
+                let private = if *private { " in private" } else { "" };
+                format!(
+                    "{} record {} {reason:?}{private}",
+                    letter(call.call),
+                    self.utterance(*recording)
+                )
+            }
+            Webhook::Transcribe {
+                call,
+                recording,
+                reason,
+                digit,
+                transcript,
+                private_log,
+                private_recording,
+            } => {
+                let transcript = match transcript {
+                    Ok(transcript) => format!("'{}'", transcript.text),
+                    Err(why) => format!("not known: {why}"),
+                };
+                let mut text = format!(
+                    "{} transcribe {} {reason:?} {transcript}",
+                    letter(call.call),
+                    self.utterance(*recording)
+                );
+                if let Some(digit) = digit {
+                    text = format!("{text} by {digit}");
+                }
+                for (said, holds) in [
+                    ("in private", *private_recording),
+                    ("without a word in the log", *private_log),
+                ] {
+                    if holds {
+                        text = format!("{text} {said}");
+                    }
+                }
+                text
+            }
+            Webhook::CallControl { call, digits, .. } => {
+                format!("{} callControl {digits}", letter(call.call))
+            }
+            Webhook::AddToQueueNotification { call, .. } => {
+                format!("{} addToQueueNotification", letter(call.call))
+            }
+            Webhook::QueueWait {
+                call,
+                position,
+                waited,
+                size,
+                ..
+            } => format!(
+                "{} queueWait {position} of {size} after {waited:?}",
+                letter(call.call)
+            ),
+            Webhook::Dequeue {
+                call,
+                result,
+                waited,
+                ..
+            } => format!("{} dequeue {result:?} after {waited:?}", letter(call.call)),
+            Webhook::RemoveFromQueueNotification {
+                call,
+                result,
+                waited,
+                ..
+            } => format!(
+                "{} removeFromQueueNotification {result:?} after {waited:?}",
+                letter(call.call)
+            ),
+            Webhook::ParkNotification { call } => {
+                format!("{} parkNotification", letter(call.call))
+            }
+            Webhook::ParkWait { call, waited } => {
+                format!("{} parkWait after {waited:?}", letter(call.call))
+            }
+            Webhook::Unpark { call, waited } => {
+                format!("{} unpark after {waited:?}", letter(call.call))
+            }
             Webhook::CreateConference { call, .. } => {
                 format!("{} createConference", letter(call.call))
             }
@@ -105,10 +243,21 @@ impl Teller {
                 call,
                 reason,
                 duration_secs,
-            } => format!(
-                "{} ended {reason:?} after {duration_secs} s",
-                letter(call.call)
-            ),
+                recording,
+            } => {
+                let text = format!(
+                    "{} ended {reason:?} after {duration_secs} s",
+                    letter(call.call)
+                );
+                match recording {
+                    Some(recording) => format!(
+                        "{text}, {} of {} s",
+                        self.recording(recording.recording),
+                        recording.duration_secs
+                    ),
+                    None => text,
+                }
+            }
         }
     }
 
@@ -144,6 +293,9 @@ impl Teller {
             | MediaCommand::StartTrack { recording, .. } => {
                 format!("start {}", self.recording(*recording))
             }
+            MediaCommand::RecordCall {
+                recording, side, ..
+            } => format!("start {} of {side:?}", self.recording(*recording)),
             MediaCommand::StopRecording { recording } => {
                 format!("stop {}", self.recording(*recording))
             }
@@ -151,17 +303,38 @@ impl Teller {
                 call,
                 source,
                 repeat,
-                ..
+                audience,
+                prompt: _,
             } => {
+                let audience = match audience {
+                    Audience::Call => "",
+                    Audience::Conference => " to all",
+                };
                 let source = match source {
                     PromptSource::Url(url) => url.clone(),
                     PromptSource::Silence(length) => format!("{length:?} of silence"),
+                    PromptSource::Beep => "a beep".to_owned(),
                     PromptSource::Speech { text, language } => format!("'{text}' in {language}"),
                 };
-                format!("prompt {} {source} {repeat:?}", letter(*call))
+                format!("prompt {}{audience} {source} {repeat:?}", letter(*call))
             }
             MediaCommand::StopPrompt { call, .. } => format!("stop prompt {}", letter(*call)),
+            MediaCommand::WatchVoice { call, on } => {
+                format!("watch {} {on}", letter(*call))
+            }
             MediaCommand::CloseLeg { call } => format!("close {}", letter(*call)),
+        }
+    }
+
+    fn utterance(&self, recording: Option<UtteranceSummary>) -> String {
+        match recording {
+            Some(recording) => format!(
+                "{} of {:?} and {} bytes",
+                self.recording(recording.recording),
+                recording.duration,
+                recording.size_bytes
+            ),
+            None => "nothing".to_owned(),
         }
     }
 
