@@ -1,11 +1,14 @@
 //! The attributes of a JSON object, read by name and kind, and what can be wrong with one.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
 use tutti_model::IdError;
 use url::Url;
 
+use crate::address::AddressFault;
+use crate::pql::BadPql;
 use crate::word::Choice;
 
 /// The longest alias, in characters.
@@ -35,8 +38,8 @@ pub enum Fault {
     },
     #[error("must be one of {words}")]
     NotOneOf { words: String },
-    #[error("must be a whole number from 0 to {max}")]
-    OutOfRange { max: u32 },
+    #[error("must be a whole number from {min} to {max}")]
+    OutOfRange { min: u32, max: u32 },
     #[error("must not be longer than {limit} {unit}")]
     TooLong { limit: usize, unit: &'static str },
     #[error("must not be given more than {limit} times")]
@@ -47,6 +50,18 @@ pub enum Fault {
     NotAUrl,
     #[error("must be keys of the telephone only: 0 to 9, * and #")]
     NotKeys,
+    #[error("must be one key of the telephone: 0 to 9, * or #")]
+    NotAKey,
+    #[error("must be keys of the telephone (0 to 9, * and #), with pauses as {{n}} between them")]
+    NotKeystrokes,
+    #[error("{0}")]
+    NotAnAddress(AddressFault),
+    #[error("must not be given with {other}")]
+    NotWith { other: &'static str },
+    #[error("{reason}")]
+    BadPrompt { reason: String },
+    #[error("{0}")]
+    Pql(BadPql),
     #[error("must be a phone number as E.164 writes it: + and up to 15 digits")]
     NotE164,
     #[error("must be written {format}")]
@@ -58,17 +73,39 @@ pub enum Fault {
 /// The members of a JSON object. An explicit null is as good as absence; unknown members are not
 /// looked at.
 #[derive(Debug, Clone, Default)]
-pub struct Attributes(Map<String, Value>);
+pub struct Attributes {
+    members: Map<String, Value>,
+    /// What was asked for, so that a test can hold it against what is documented.
+    #[cfg(test)]
+    asked: std::cell::RefCell<std::collections::BTreeSet<&'static str>>,
+}
+
+/// A text, or a number where there should be one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextOrNumber {
+    Text(String),
+    /// As JSON writes it.
+    Number(String),
+}
 
 impl Attributes {
     /// Reads the members of this object.
     pub fn new(members: Map<String, Value>) -> Attributes {
-        Attributes(members)
+        Attributes {
+            members,
+            #[cfg(test)]
+            asked: Default::default(),
+        }
     }
 
     /// Whether the attribute is there, be it null.
     pub fn is_present(&self, attribute: &'static str) -> bool {
-        self.0.contains_key(attribute)
+        self.members.contains_key(attribute)
+    }
+
+    /// Whether the attribute is there, and not null.
+    pub fn is_set(&self, attribute: &'static str) -> bool {
+        self.value(attribute).is_some()
     }
 
     /// A text of at most this many bytes.
@@ -127,18 +164,67 @@ impl Attributes {
 
     /// A whole number; clients of old send it as a string.
     pub fn number(&self, attribute: &'static str) -> Result<Option<u32>, BadAttribute> {
-        let out_of_range = || bad(attribute, Fault::OutOfRange { max: u32::MAX });
+        self.number_in(attribute, 0..=u32::MAX)
+    }
+
+    /// A whole number in this range; clients of old send it as a string.
+    pub fn number_in(
+        &self,
+        attribute: &'static str,
+        range: RangeInclusive<u32>,
+    ) -> Result<Option<u32>, BadAttribute> {
+        let number = match self.value(attribute) {
+            None => return Ok(None),
+            Some(Value::Number(number)) => number
+                .as_u64()
+                .and_then(|number| u32::try_from(number).ok()),
+            Some(Value::String(digits)) => digits.trim().parse().ok(),
+            Some(value) => return Err(mistyped(attribute, "a whole number", value)),
+        };
+        match number {
+            Some(number) if range.contains(&number) => Ok(Some(number)),
+            Some(_) | None => {
+                let (min, max) = range.into_inner();
+                Err(bad(attribute, Fault::OutOfRange { min, max }))
+            }
+        }
+    }
+
+    /// A text in which clients of old write a number, without the quotes; no text is as good as none.
+    pub fn text_or_number(
+        &self,
+        attribute: &'static str,
+        limit: usize,
+    ) -> Result<Option<TextOrNumber>, BadAttribute> {
+        if let Some(Value::Number(number)) = self.value(attribute) {
+            return Ok(Some(TextOrNumber::Number(number.to_string())));
+        }
+        let text = self.text(attribute, limit)?;
+        Ok(text.filter(|text| !text.is_empty()).map(TextOrNumber::Text))
+    }
+
+    /// An object inside this one.
+    pub fn object(&self, attribute: &'static str) -> Result<Option<Attributes>, BadAttribute> {
         match self.value(attribute) {
             None => Ok(None),
-            Some(Value::Number(number)) => match number.as_u64() {
-                Some(whole) => u32::try_from(whole).map(Some).map_err(|_| out_of_range()),
-                None => Err(out_of_range()),
-            },
-            Some(Value::String(digits)) => {
-                digits.trim().parse().map(Some).map_err(|_| out_of_range())
-            }
-            Some(value) => Err(mistyped(attribute, "a whole number", value)),
+            Some(Value::Object(members)) => Ok(Some(Attributes::new(members.clone()))),
+            Some(value) => Err(mistyped(attribute, "an object", value)),
         }
+    }
+
+    /// An array; none is as good as an empty one.
+    pub fn array(&self, attribute: &'static str) -> Result<&[Value], BadAttribute> {
+        match self.value(attribute) {
+            None => Ok(&[]),
+            Some(Value::Array(elements)) => Ok(elements),
+            Some(value) => Err(mistyped(attribute, "an array", value)),
+        }
+    }
+
+    /// The first member that is none of these.
+    pub fn unknown(&self, known: &[&str]) -> Option<&str> {
+        let names = self.members.keys().map(String::as_str);
+        names.into_iter().find(|name| !known.contains(name))
     }
 
     /// One word of a closed list.
@@ -147,6 +233,17 @@ impl Attributes {
             None => Ok(None),
             Some(Value::String(word)) => choose(attribute, word).map(Some),
             Some(value) => Err(mistyped(attribute, "a string", value)),
+        }
+    }
+
+    /// One word of a closed list; an empty text is as good as none.
+    pub fn choice_or_nothing<T: Choice>(
+        &self,
+        attribute: &'static str,
+    ) -> Result<Option<T>, BadAttribute> {
+        match self.value(attribute) {
+            Some(Value::String(word)) if word.is_empty() => Ok(None),
+            Some(_) | None => self.choice(attribute),
         }
     }
 
@@ -163,7 +260,15 @@ impl Attributes {
     }
 
     fn value(&self, attribute: &'static str) -> Option<&Value> {
-        self.0.get(attribute).filter(|value| !value.is_null())
+        #[cfg(test)]
+        self.asked.borrow_mut().insert(attribute);
+        self.members.get(attribute).filter(|value| !value.is_null())
+    }
+
+    /// The names of all attributes that were asked for so far.
+    #[cfg(test)]
+    pub fn asked(&self) -> Vec<&'static str> {
+        self.asked.borrow().iter().copied().collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use time::format_description::well_known::Rfc3339;
 use time::macros::{datetime, format_description};
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
 use tutti_model::Timestamp;
@@ -48,6 +49,19 @@ pub fn day(text: &str) -> Option<Range<Timestamp>> {
 pub fn moment(text: &str) -> Option<Timestamp> {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     PrimitiveDateTime::parse(text, format).ok().map(timestamp)
+}
+
+/// The moment that a machine writes: a date and a time with or without fractions of a second and
+/// zone (RFC 3339), or a date alone. Without a zone it is UTC.
+pub fn instant(text: &str) -> Option<Timestamp> {
+    if let Some(day) = day(text) {
+        return Some(day.start);
+    }
+    let date = OffsetDateTime::parse(text, &Rfc3339)
+        .or_else(|_| OffsetDateTime::parse(&format!("{text}Z"), &Rfc3339))
+        .ok()?;
+    let micros = date.unix_timestamp_nanos().div_euclid(1_000);
+    i64::try_from(micros).ok().map(Timestamp::from_micros)
 }
 
 /// The date of a moment; what no calendar reaches becomes the nearest date it does.
@@ -115,5 +129,31 @@ mod tests {
             moment("2009-06-15 20:45:30"),
             Some(Timestamp::from_micros(1_245_098_730_000_000))
         );
+    }
+
+    #[test]
+    fn a_machine_may_write_fractions_and_zones_or_neither() {
+        let moment = Timestamp::from_micros(1_592_854_973_376_000);
+        for text in [
+            "2020-06-22T19:42:53.376Z",
+            "2020-06-22T21:42:53.376+02:00",
+            "2020-06-22T19:42:53.376",
+            "2020-06-22T19:42:53.376000999Z",
+        ] {
+            assert_eq!(instant(text), Some(moment), "{text}");
+        }
+        assert_eq!(
+            instant("2020-06-22"),
+            day("2020-06-22").map(|day| day.start)
+        );
+        for text in [
+            "",
+            "now",
+            "2020-06-22T",
+            "2020-13-01T00:00:00Z",
+            "1592854973376000",
+        ] {
+            assert_eq!(instant(text), None, "{text:?}");
+        }
     }
 }

@@ -32,12 +32,20 @@ pub enum ApiError {
     HeadersTooLong { limit_bytes: usize },
     #[error("the recording is {size_bytes} bytes long and has no such range")]
     NoSuchRange { size_bytes: u64 },
+    #[error("the body has a member that is not known here: {name:?}")]
+    UnknownMember { name: String },
+    #[error("a call needs an applicationId, a parentCallId or a callConnectUrl")]
+    NothingConnects,
+    #[error("callConnectUrl: neither the request nor what it names has one")]
+    NoCallConnectUrl,
 
     // Who sends it.
     #[error("the request carries no account id and API key (HTTP Basic)")]
     NoCredentials,
     #[error("the account id and API key do not belong together")]
     WrongCredentials,
+    #[error("the account is not active")]
+    AccountNotActive,
     #[error("the account sends too many requests")]
     TooManyRequests { retry_after_secs: u64 },
 
@@ -58,6 +66,26 @@ pub enum ApiError {
     NoSuchNumber,
     #[error("the phone number is in use")]
     NumberTaken,
+    #[error("from: the account has no such phone number")]
+    CallerNotOwned,
+    #[error("there is no such queue")]
+    NoSuchQueue,
+    #[error("nobody waits in the queue")]
+    QueueEmpty,
+    #[error("that call does not wait in that queue")]
+    NoSuchMember,
+    #[error("the account has as many queues as it may have")]
+    TooManyQueues { retry_after_secs: u64 },
+    #[error("the parent call is neither in progress nor an inbound call that rings")]
+    ParentNotLive,
+    #[error("the account may not call there")]
+    DestinationNotAllowed,
+    #[error("the account places more calls a second than it may")]
+    DialledTooFast { retry_after_secs: u64 },
+    #[error("the account has as many outbound calls as it may have at the same time")]
+    TooManyOutboundCalls { retry_after_secs: u64 },
+    #[error("the account has used up its minutes of outbound calls for today")]
+    OutOfMinutes,
     #[error("the conference has been terminated")]
     ConferenceTerminated,
     #[error("the conference is full")]
@@ -68,6 +96,10 @@ pub enum ApiError {
     // The bridge.
     #[error("this bridge does not make outbound calls")]
     NoOutboundCalls,
+    #[error("messages and their campaigns are not part of this bridge")]
+    NoMessaging,
+    #[error("this part of the API is not part of this bridge")]
+    NotOffered,
     #[error("the bridge cannot answer now; try again")]
     Unavailable { retry_after_secs: u64 },
     #[error("the bridge failed")]
@@ -81,8 +113,18 @@ impl ApiError {
             ApiError::NotJson { .. }
             | ApiError::NotAnObject { .. }
             | ApiError::BadParameter(_)
-            | ApiError::BodyIncomplete => 400,
+            | ApiError::BodyIncomplete
+            | ApiError::UnknownMember { .. }
+            | ApiError::NothingConnects
+            | ApiError::NoCallConnectUrl => 400,
             ApiError::NoCredentials | ApiError::WrongCredentials => 401,
+            ApiError::AccountNotActive
+            | ApiError::DestinationNotAllowed
+            | ApiError::OutOfMinutes
+            // Neither is a failure of the server, though it might be one of its kind.
+            | ApiError::NoOutboundCalls
+            | ApiError::NoMessaging
+            | ApiError::NotOffered => 403,
             ApiError::NoSuchPath
             | ApiError::NoSuchAccount
             | ApiError::NoSuchConference
@@ -90,18 +132,26 @@ impl ApiError {
             | ApiError::NoSuchCall
             | ApiError::NoSuchRecording
             | ApiError::NoSuchApplication
-            | ApiError::NoSuchNumber => 404,
+            | ApiError::NoSuchNumber
+            | ApiError::CallerNotOwned
+            | ApiError::NoSuchQueue
+            | ApiError::QueueEmpty
+            | ApiError::NoSuchMember => 404,
             ApiError::MethodNotAllowed => 405,
-            ApiError::NumberTaken | ApiError::ConferenceTerminated | ApiError::ConferenceFull => {
-                409
-            }
+            ApiError::NumberTaken
+            | ApiError::ParentNotLive
+            | ApiError::ConferenceTerminated
+            | ApiError::ConferenceFull => 409,
             ApiError::BodyTooLong { .. } => 413,
             ApiError::UriTooLong { .. } => 414,
             ApiError::NoSuchRange { .. } => 416,
-            ApiError::TooManyRequests { .. } | ApiError::TooManyConferences { .. } => 429,
+            ApiError::TooManyRequests { .. }
+            | ApiError::TooManyQueues { .. }
+            | ApiError::DialledTooFast { .. }
+            | ApiError::TooManyOutboundCalls { .. }
+            | ApiError::TooManyConferences { .. } => 429,
             ApiError::HeadersTooLong { .. } => 431,
             ApiError::Internal => 500,
-            ApiError::NoOutboundCalls => 501,
             ApiError::Unavailable { .. } => 503,
         }
     }
@@ -113,14 +163,23 @@ impl ApiError {
             ApiError::NoSuchPath
             | ApiError::NoSuchAccount
             | ApiError::NoSuchCall
-            | ApiError::NoSuchApplication => 1,
+            | ApiError::NoSuchApplication
+            | ApiError::NoSuchQueue
+            | ApiError::QueueEmpty
+            | ApiError::NoSuchMember
+            | ApiError::NotOffered => 1,
             ApiError::MethodNotAllowed => 2,
             ApiError::BadParameter(BadAttribute { fault, .. }) => match fault {
                 Fault::Missing => 80,
-                Fault::NotE164 => 9,
+                Fault::Pql(_) => 5,
+                Fault::NotE164 | Fault::NotAnAddress(_) => 9,
                 Fault::Mistyped { .. }
                 | Fault::NotOneOf { .. }
                 | Fault::OutOfRange { .. }
+                | Fault::NotAKey
+                | Fault::NotKeystrokes
+                | Fault::NotWith { .. }
+                | Fault::BadPrompt { .. }
                 | Fault::TooLong { .. }
                 | Fault::TooMany { .. }
                 | Fault::NotAnId(_)
@@ -134,19 +193,29 @@ impl ApiError {
             | ApiError::BodyIncomplete
             | ApiError::UriTooLong { .. }
             | ApiError::HeadersTooLong { .. }
-            | ApiError::NoSuchRange { .. } => 3,
+            | ApiError::NoSuchRange { .. }
+            | ApiError::UnknownMember { .. } => 3,
             ApiError::NotJson { .. } => 9,
+            ApiError::NoMessaging => 10,
+            ApiError::DestinationNotAllowed => 11,
             ApiError::NoOutboundCalls => 16,
-            ApiError::TooManyRequests { .. } | ApiError::TooManyConferences { .. } => 24,
-            ApiError::NoSuchNumber => 46,
-            ApiError::NoCredentials => 50,
+            ApiError::TooManyRequests { .. }
+            | ApiError::TooManyQueues { .. }
+            | ApiError::DialledTooFast { .. }
+            | ApiError::TooManyOutboundCalls { .. }
+            | ApiError::TooManyConferences { .. } => 24,
+            ApiError::OutOfMinutes => 27,
+            ApiError::NoSuchNumber | ApiError::CallerNotOwned => 46,
+            ApiError::NoCredentials | ApiError::AccountNotActive => 50,
             ApiError::WrongCredentials => 51,
             ApiError::Unavailable { .. } => 55,
             ApiError::NoSuchConference | ApiError::NoSuchParticipant => 66,
             ApiError::NoSuchRecording => 68,
-            ApiError::NumberTaken | ApiError::ConferenceTerminated | ApiError::ConferenceFull => {
-                108
-            }
+            ApiError::NothingConnects | ApiError::NoCallConnectUrl => 80,
+            ApiError::NumberTaken
+            | ApiError::ParentNotLive
+            | ApiError::ConferenceTerminated
+            | ApiError::ConferenceFull => 108,
         }
     }
 
@@ -154,6 +223,9 @@ impl ApiError {
     pub fn retry_after_secs(&self) -> Option<u64> {
         match self {
             ApiError::TooManyRequests { retry_after_secs }
+            | ApiError::TooManyQueues { retry_after_secs }
+            | ApiError::DialledTooFast { retry_after_secs }
+            | ApiError::TooManyOutboundCalls { retry_after_secs }
             | ApiError::TooManyConferences { retry_after_secs }
             | ApiError::Unavailable { retry_after_secs } => Some(*retry_after_secs),
             ApiError::NoSuchPath
@@ -166,8 +238,12 @@ impl ApiError {
             | ApiError::UriTooLong { .. }
             | ApiError::HeadersTooLong { .. }
             | ApiError::NoSuchRange { .. }
+            | ApiError::UnknownMember { .. }
+            | ApiError::NothingConnects
+            | ApiError::NoCallConnectUrl
             | ApiError::NoCredentials
             | ApiError::WrongCredentials
+            | ApiError::AccountNotActive
             | ApiError::NoSuchAccount
             | ApiError::NoSuchConference
             | ApiError::NoSuchParticipant
@@ -176,9 +252,18 @@ impl ApiError {
             | ApiError::NoSuchApplication
             | ApiError::NoSuchNumber
             | ApiError::NumberTaken
+            | ApiError::CallerNotOwned
+            | ApiError::NoSuchQueue
+            | ApiError::QueueEmpty
+            | ApiError::NoSuchMember
+            | ApiError::ParentNotLive
+            | ApiError::DestinationNotAllowed
+            | ApiError::OutOfMinutes
             | ApiError::ConferenceTerminated
             | ApiError::ConferenceFull
             | ApiError::NoOutboundCalls
+            | ApiError::NoMessaging
+            | ApiError::NotOffered
             | ApiError::Internal => None,
         }
     }
@@ -209,18 +294,25 @@ impl From<BadAttribute> for ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
+        let retry_after_secs = 60;
         match refusal {
             Refusal::NoSuchConference => ApiError::NoSuchConference,
             Refusal::NoSuchParticipant => ApiError::NoSuchParticipant,
             Refusal::NoSuchCall => ApiError::NoSuchCall,
             Refusal::ConferenceTerminated => ApiError::ConferenceTerminated,
             Refusal::ConferenceFull => ApiError::ConferenceFull,
-            Refusal::TooManyConferences => ApiError::TooManyConferences {
-                retry_after_secs: 60,
+            Refusal::NoSuchQueue => ApiError::NoSuchQueue,
+            Refusal::QueueEmpty => ApiError::QueueEmpty,
+            Refusal::NoSuchMember => ApiError::NoSuchMember,
+            Refusal::TooManyQueues => ApiError::TooManyQueues { retry_after_secs },
+            Refusal::ParentNotLive => ApiError::ParentNotLive,
+            Refusal::DialledTooFast => ApiError::DialledTooFast {
+                retry_after_secs: 1,
             },
-            Refusal::BridgeFull | Refusal::Draining => ApiError::Unavailable {
-                retry_after_secs: 60,
-            },
+            Refusal::TooManyOutboundCalls => ApiError::TooManyOutboundCalls { retry_after_secs },
+            Refusal::OutOfMinutes => ApiError::OutOfMinutes,
+            Refusal::TooManyConferences => ApiError::TooManyConferences { retry_after_secs },
+            Refusal::BridgeFull | Refusal::Draining => ApiError::Unavailable { retry_after_secs },
         }
     }
 }
@@ -274,6 +366,14 @@ mod tests {
             Refusal::ConferenceTerminated,
             Refusal::ConferenceFull,
             Refusal::TooManyConferences,
+            Refusal::NoSuchQueue,
+            Refusal::QueueEmpty,
+            Refusal::NoSuchMember,
+            Refusal::TooManyQueues,
+            Refusal::ParentNotLive,
+            Refusal::DialledTooFast,
+            Refusal::TooManyOutboundCalls,
+            Refusal::OutOfMinutes,
         ]
         .map(|refusal| {
             let error = ApiError::from(refusal);
@@ -289,7 +389,15 @@ mod tests {
                 (404, 1),
                 (409, 108),
                 (409, 108),
-                (429, 24)
+                (429, 24),
+                (404, 1),
+                (404, 1),
+                (404, 1),
+                (429, 24),
+                (409, 108),
+                (429, 24),
+                (429, 24),
+                (403, 27),
             ]
         );
     }

@@ -5,11 +5,13 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod address;
 pub mod attributes;
 pub mod date;
 pub mod error;
 pub mod page;
 pub mod percl;
+pub mod pql;
 pub mod query;
 pub mod request;
 pub mod resource;
@@ -19,3 +21,5 @@ pub mod word;
 
 #[cfg(test)]
 mod garbage;
+#[cfg(test)]
+mod schemas;

@@ -1,7 +1,13 @@
 //! Lists, a page at a time: the request for one, its cursor and its envelope.
 
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use tutti_model::Timestamp;
+use utoipa::openapi::schema::{Array, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::attributes::{BadAttribute, Fault, bad};
 use crate::error::ApiError;
@@ -145,6 +151,40 @@ impl<T: Serialize> Serialize for Page<T> {
         map.serialize_entry("nextPageUri", &self.next_page_uri)?;
         map.serialize_entry(self.list, &self.items)?;
         map.end()
+    }
+}
+
+/// A page of one list, as the API's description shows it.
+pub struct PageOf<F, T>(PhantomData<(F, T)>);
+
+impl<F: Filter, T: ToSchema> PartialSchema for PageOf<F, T> {
+    fn schema() -> RefOr<Schema> {
+        let elements = Array::new(Ref::from_schema_name(T::name()));
+        let next = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some("Where the next page is, relative to `/apiserver`"));
+        let mut page = ObjectBuilder::new();
+        for name in ["total", "start", "end", "page", "numPages", "pageSize"] {
+            let number = ObjectBuilder::new().schema_type(Type::Integer);
+            page = page.property(name, number).required(name);
+        }
+        page.property("nextPageUri", next)
+            .required("nextPageUri")
+            .property(F::LIST, elements)
+            .required(F::LIST)
+            .into()
+    }
+}
+
+impl<F: Filter, T: ToSchema> ToSchema for PageOf<F, T> {
+    fn name() -> Cow<'static, str> {
+        let (first, rest) = F::LIST.split_at_checked(1).unwrap_or_default();
+        format!("{}{rest}Page", first.to_uppercase()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
     }
 }
 

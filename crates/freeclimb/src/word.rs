@@ -1,7 +1,8 @@
 //! The words of the API's closed lists, both ways.
 
 use tutti_control_plane::{
-    AnsweredBy, CallChange, CallStatus, ConferenceStatus, Direction, PlayBeep, RequestedStatus,
+    AccountStatus, AnsweredBy, CallChange, CallStatus, ConferenceStatus, DigitsReason, Direction,
+    LogLevel, Machine, PlayBeep, QueueResult, RequestedStatus,
 };
 use tutti_model::CloseReason;
 
@@ -138,6 +139,76 @@ impl Word for AnsweredBy {
     }
 }
 
+/// What a client wants to happen when a machine picks up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MachineChoice {
+    Redirect,
+    HangUp,
+}
+
+impl Word for MachineChoice {
+    fn word(self) -> &'static str {
+        match self {
+            MachineChoice::Redirect => "redirect",
+            MachineChoice::HangUp => "hangup",
+        }
+    }
+}
+
+impl Choice for MachineChoice {
+    const ALL: &'static [MachineChoice] = &[MachineChoice::Redirect, MachineChoice::HangUp];
+}
+
+impl Word for AccountStatus {
+    fn word(self) -> &'static str {
+        match self {
+            AccountStatus::Active => "active",
+            AccountStatus::Suspended => "suspended",
+            AccountStatus::Closed => "closed",
+        }
+    }
+}
+
+impl Word for LogLevel {
+    fn word(self) -> &'static str {
+        match self {
+            LogLevel::Info => "info",
+            LogLevel::Warning => "warning",
+            LogLevel::Error => "error",
+        }
+    }
+}
+
+impl Word for Machine {
+    fn word(self) -> &'static str {
+        match self {
+            Machine::AnsweringMachine => "answering machine",
+            Machine::FaxModem => "fax modem",
+        }
+    }
+}
+
+impl Word for DigitsReason {
+    fn word(self) -> &'static str {
+        match self {
+            DigitsReason::FinishKey => "finishKey",
+            DigitsReason::Timeout => "timeout",
+            DigitsReason::MaxDigits => "maxDigits",
+        }
+    }
+}
+
+impl Word for QueueResult {
+    fn word(self) -> &'static str {
+        match self {
+            QueueResult::QueueFull => "queueFull",
+            QueueResult::Dequeued => "dequeued",
+            QueueResult::Hangup => "hangup",
+            QueueResult::SystemError => "systemError",
+        }
+    }
+}
+
 impl Word for CloseReason {
     fn word(self) -> &'static str {
         match self {
@@ -179,6 +250,7 @@ mod tests {
         holds::<RequestedStatus>();
         holds::<CallStatus>();
         holds::<CallChange>();
+        holds::<MachineChoice>();
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What clients ask of an account.
 
 use tutti_control_plane::AccountRecord;
+use utoipa::ToSchema;
 
 use super::Edit;
 use crate::attributes::{Attributes, BadAttribute};
@@ -10,6 +11,16 @@ use crate::attributes::{Attributes, BadAttribute};
 pub struct AccountUpdate {
     pub alias: Edit<String>,
     pub label: Edit<String>,
+}
+
+/// The body of `POST /Accounts/{accountId}`, as the API's description shows it.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct AccountRequest {
+    #[schema(max_length = 64, nullable)]
+    pub alias: Option<String>,
+    #[schema(max_length = 64, nullable)]
+    pub label: Option<String>,
 }
 
 impl AccountUpdate {

@@ -1,6 +1,7 @@
 //! What clients ask of applications.
 
 use tutti_control_plane::ApplicationRecord;
+use utoipa::ToSchema;
 
 use super::Edit;
 use crate::attributes::{Attributes, BadAttribute};
@@ -17,6 +18,27 @@ pub struct ApplicationUpdate {
     pub status_callback_url: Edit<String>,
     pub sms_url: Edit<String>,
     pub sms_fallback_url: Edit<String>,
+}
+
+/// The body of `POST /Applications` and `POST /Applications/{applicationId}`, as the API's
+/// description shows it.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct ApplicationRequest {
+    #[schema(max_length = 64, nullable)]
+    pub alias: Option<String>,
+    #[schema(nullable)]
+    pub voice_url: Option<String>,
+    #[schema(nullable)]
+    pub voice_fallback_url: Option<String>,
+    #[schema(nullable)]
+    pub call_connect_url: Option<String>,
+    #[schema(nullable)]
+    pub status_callback_url: Option<String>,
+    #[schema(nullable)]
+    pub sms_url: Option<String>,
+    #[schema(nullable)]
+    pub sms_fallback_url: Option<String>,
 }
 
 impl ApplicationUpdate {

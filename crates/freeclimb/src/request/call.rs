@@ -1,14 +1,100 @@
 //! What clients ask of calls.
 
-use tutti_control_plane::{CallChange, CallStatus};
-use tutti_model::{ApplicationId, CallId};
+use std::time::Duration;
 
+use tutti_control_plane::{CallChange, CallStatus, IfMachine, Keystroke};
+use tutti_model::{ApplicationId, CallId};
+use utoipa::ToSchema;
+
+use crate::address;
 use crate::attributes::{Attributes, BadAttribute, Fault, bad, identify, required};
+use crate::error::ApiError;
 use crate::page::Filter;
+use crate::percl::{DEFAULT_GAP, if_machine, keystrokes, private, ring_time};
 use crate::query::{Query, Span};
 
 /// How many applications one filter may name.
 const MAX_APPLICATIONS: usize = 16;
+
+/// A call that a client wants to be placed, as it is written: what it names is still to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCallRequest {
+    /// One of the account's numbers, or what a call of it shows already.
+    pub from: String,
+    /// A number as E.164 with its plus sign, or a SIP URI.
+    pub to: String,
+    pub application: Option<ApplicationId>,
+    pub parent: Option<CallId>,
+    /// Counts before what the application or the parent has. One of the three is given.
+    pub call_connect_url: Option<String>,
+    /// How long it may ring.
+    pub timeout: Duration,
+    /// Pressed once somebody has picked up.
+    pub send_digits: Vec<Keystroke>,
+    pub if_machine: Option<IfMachine>,
+    /// What is pressed is masked in the log.
+    pub private: bool,
+}
+
+/// The body of `POST /Calls`, as the API's description shows it. One of `applicationId`,
+/// `parentCallId` and `callConnectUrl` is given.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct MakeCallRequest {
+    /// A number of the account's, or what a call of it shows already.
+    pub from: String,
+    /// A number as E.164 with its plus sign, or a SIP URI.
+    pub to: String,
+    #[schema(pattern = "^AP[0-9a-fA-F]{40}$")]
+    pub application_id: Option<String>,
+    #[schema(pattern = "^CA[0-9a-fA-F]{40}$")]
+    pub parent_call_id: Option<String>,
+    pub call_connect_url: Option<String>,
+    /// How many seconds it may ring.
+    #[schema(minimum = 1, maximum = 3600, default = 30)]
+    pub timeout: Option<u32>,
+    /// Keys 0 to 9, * and #, with `{n}` between two of them for a pause of n half seconds.
+    pub send_digits: Option<String>,
+    /// `redirect` or `hangup`.
+    pub if_machine: Option<String>,
+    /// Given with `ifMachine` `redirect`, and with nothing else.
+    pub if_machine_url: Option<String>,
+    #[schema(default = false)]
+    pub privacy_mode: Option<bool>,
+}
+
+impl NewCallRequest {
+    /// Reads `POST /Calls`.
+    pub fn parse(attributes: &Attributes) -> Result<NewCallRequest, ApiError> {
+        let request = NewCallRequest {
+            from: required("from", address::caller(attributes, "from")?)?,
+            to: required("to", address::callee(attributes, "to")?)?,
+            application: attributes.id("applicationId")?,
+            parent: attributes.id("parentCallId")?,
+            call_connect_url: attributes.url("callConnectUrl")?,
+            timeout: ring_time(attributes)?,
+            send_digits: keystrokes(attributes, "sendDigits", DEFAULT_GAP)?,
+            if_machine: if_machine(attributes)?,
+            private: private(attributes)?,
+        };
+        let connects = request.application.is_some()
+            || request.parent.is_some()
+            || request.call_connect_url.is_some();
+        if connects {
+            Ok(request)
+        } else {
+            Err(ApiError::NothingConnects)
+        }
+    }
+}
+
+/// The body of `POST /Calls/{callId}`, as the API's description shows it.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct UpdateCallRequest {
+    /// `canceled` or `completed`.
+    pub status: String,
+}
 
 /// Reads `POST /Calls/{callId}`.
 pub fn update_call(attributes: &Attributes) -> Result<CallChange, BadAttribute> {
@@ -73,6 +159,115 @@ mod tests {
     use super::super::members;
     use super::*;
     use crate::date;
+
+    #[test]
+    fn a_call_is_placed_with_as_little_as_is_needed() {
+        let url = "https://app.example/connect";
+        let body = format!(r#"{{"from":"+15550100","to":"+15550101","callConnectUrl":"{url}"}}"#);
+        let least = NewCallRequest {
+            from: "+15550100".to_owned(),
+            to: "+15550101".to_owned(),
+            application: None,
+            parent: None,
+            call_connect_url: Some(url.to_owned()),
+            timeout: Duration::from_secs(30),
+            send_digits: Vec::new(),
+            if_machine: None,
+            private: false,
+        };
+        assert_eq!(make(&body), Ok(least.clone()));
+
+        let body = format!(
+            r##"{{"from":"+15550100","to":"sip:bob@host.example","applicationId":"AP{}",
+            "parentCallId":"CA{}","callConnectUrl":"{url}","timeout":9,"sendDigits":"1#",
+            "ifMachine":"redirect","ifMachineUrl":"{url}","privacyMode":true}}"##,
+            "6".repeat(40),
+            "2".repeat(40)
+        );
+        let key = |key| Keystroke::Press(tutti_model::Digit::from_char(key).unwrap());
+        assert_eq!(
+            make(&body),
+            Ok(NewCallRequest {
+                to: "sip:bob@host.example".to_owned(),
+                application: Some(ApplicationId::from_bytes([0x66; 20])),
+                parent: Some(CallId::from_bytes([0x22; 20])),
+                timeout: Duration::from_secs(9),
+                send_digits: vec![
+                    key('1'),
+                    Keystroke::Wait(Duration::from_millis(500)),
+                    key('#')
+                ],
+                if_machine: Some(IfMachine::Redirect {
+                    url: url.to_owned()
+                }),
+                private: true,
+                ..least
+            })
+        );
+    }
+
+    #[test]
+    fn a_call_that_lacks_something_is_told_what() {
+        let all = r#""from":"+15550100","to":"+15550101","callConnectUrl":"https://a.example""#;
+        let table = [
+            ("{}".to_owned(), 80, "from: is required"),
+            (r#"{"from":"+15550100"}"#.to_owned(), 80, "to: is required"),
+            (
+                r#"{"from":"+15550100","to":"+15550101"}"#.to_owned(),
+                80,
+                "a call needs an applicationId, a parentCallId or a callConnectUrl",
+            ),
+            (
+                r#"{"from":"+15550100","to":"5550101"}"#.to_owned(),
+                9,
+                "to: must be a phone number as E.164 writes it, + and 7 to 15 digits, or a SIP URI",
+            ),
+            (
+                r#"{"from":"+15550100","to":"sips:a@b"}"#.to_owned(),
+                9,
+                "to: must not be a sips URI: this bridge promises no encryption up to the callee",
+            ),
+            (
+                format!(r#"{{{all},"timeout":"soon"}}"#),
+                3,
+                "timeout: must be a whole number from 1 to 3600",
+            ),
+            (
+                format!(r#"{{{all},"sendDigits":"call me"}}"#),
+                3,
+                "sendDigits: must be keys of the telephone (0 to 9, * and #), with pauses as {n} between them",
+            ),
+            (
+                format!(r#"{{{all},"ifMachine":"hangup","ifMachineUrl":"https://a.example"}}"#),
+                3,
+                "ifMachineUrl: must not be given with ifMachine hangup",
+            ),
+            (
+                format!(r#"{{{all},"ifMachine":"redirect"}}"#),
+                80,
+                "ifMachineUrl: is required",
+            ),
+            (
+                format!(r#"{{{all},"ifMachine":"leave"}}"#),
+                3,
+                "ifMachine: must be one of redirect, hangup",
+            ),
+            (
+                format!(r#"{{{all},"privacyMode":"yes"}}"#),
+                3,
+                "privacyMode: must be true or false, not a string",
+            ),
+        ];
+        for (body, code, message) in table {
+            let error = make(&body).unwrap_err();
+            assert_eq!((error.status(), error.code()), (400, code), "{body}");
+            assert_eq!(error.to_string(), message, "{body}");
+        }
+    }
+
+    fn make(body: &str) -> Result<NewCallRequest, ApiError> {
+        NewCallRequest::parse(&members(body.as_bytes()).unwrap())
+    }
 
     #[test]
     fn a_call_is_canceled_or_completed() {

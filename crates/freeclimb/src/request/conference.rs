@@ -1,10 +1,27 @@
 //! What clients ask of conferences.
 
 use tutti_control_plane::{ConferenceChange, ConferenceOptions, ConferenceStatus};
+use utoipa::ToSchema;
 
 use crate::attributes::{Attributes, BadAttribute};
 use crate::page::Filter;
 use crate::query::{Query, Span};
+
+/// The body of `POST /Conferences`, as the API's description shows it.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct CreateConferenceRequest {
+    #[schema(max_length = 64)]
+    pub alias: Option<String>,
+    /// `always`, `never`, `entryOnly` or `exitOnly`.
+    #[schema(default = "always")]
+    pub play_beep: Option<String>,
+    #[schema(default = false)]
+    pub record: Option<bool>,
+    /// A file for whoever waits; without it the bridge has music of its own.
+    pub wait_url: Option<String>,
+    pub status_callback_url: Option<String>,
+}
 
 /// Reads `POST /Conferences`.
 pub fn create_conference(attributes: &Attributes) -> Result<ConferenceOptions, BadAttribute> {
@@ -16,6 +33,18 @@ pub fn create_conference(attributes: &Attributes) -> Result<ConferenceOptions, B
         // The newest clients must give it, older ones post without.
         status_callback_url: attributes.url("statusCallbackUrl")?,
     })
+}
+
+/// The body of `POST /Conferences/{conferenceId}`, as the API's description shows it.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct UpdateConferenceRequest {
+    #[schema(max_length = 64)]
+    pub alias: Option<String>,
+    /// `always`, `never`, `entryOnly` or `exitOnly`.
+    pub play_beep: Option<String>,
+    /// `empty` or `terminated`.
+    pub status: Option<String>,
 }
 
 /// Reads `POST /Conferences/{conferenceId}`.

@@ -2,6 +2,7 @@
 
 use tutti_control_plane::NumberRecord;
 use tutti_model::ApplicationId;
+use utoipa::ToSchema;
 
 use super::Edit;
 use crate::attributes::{Attributes, BadAttribute, Fault, bad, required};
@@ -26,6 +27,18 @@ pub struct NumberPurchase {
     pub application: Option<ApplicationId>,
 }
 
+/// The body of `POST /IncomingPhoneNumbers`, as the API's description shows it.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct BuyIncomingNumberRequest {
+    /// As E.164 with its plus sign.
+    pub phone_number: String,
+    #[schema(max_length = 64)]
+    pub alias: Option<String>,
+    #[schema(pattern = "^AP[0-9a-fA-F]{40}$")]
+    pub application_id: Option<String>,
+}
+
 impl NumberPurchase {
     /// Reads `POST /IncomingPhoneNumbers`.
     pub fn parse(attributes: &Attributes) -> Result<NumberPurchase, BadAttribute> {
@@ -47,6 +60,17 @@ impl NumberPurchase {
 pub struct NumberUpdate {
     pub alias: Edit<String>,
     pub application: Edit<ApplicationId>,
+}
+
+/// The body of `POST /IncomingPhoneNumbers/{phoneNumberId}`, as the API's description shows it.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct IncomingNumberRequest {
+    #[schema(max_length = 64, nullable)]
+    pub alias: Option<String>,
+    /// Null leaves the number unanswered.
+    #[schema(pattern = "^AP[0-9a-fA-F]{40}$", nullable)]
+    pub application_id: Option<String>,
 }
 
 impl NumberUpdate {

@@ -1,10 +1,20 @@
 //! What clients ask of participants.
 
 use tutti_control_plane::ParticipantChange;
+use utoipa::ToSchema;
 
 use crate::attributes::{Attributes, BadAttribute};
 use crate::page::Filter;
 use crate::query::Query;
+
+/// The body of `POST /Participants/{callId}`, as the API's description shows it.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct UpdateConferenceParticipantRequest {
+    pub talk: Option<bool>,
+    pub listen: Option<bool>,
+    pub dtmf_pass_through: Option<bool>,
+}
 
 /// Reads `POST /Participants/{callId}`.
 pub fn update_participant(attributes: &Attributes) -> Result<ParticipantChange, BadAttribute> {

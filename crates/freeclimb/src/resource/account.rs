@@ -3,15 +3,18 @@
 use serde::Serialize;
 use tutti_control_plane::AccountRecord;
 use tutti_model::AccountId;
+use utoipa::ToSchema;
 
 use super::common::{Common, account_uri};
+use crate::word::Word;
 
 /// An account as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountResource {
     #[serde(flatten)]
     common: Common,
+    #[schema(value_type = String)]
     account_id: AccountId,
     api_key: String,
     alias: Option<String>,
@@ -19,10 +22,11 @@ pub struct AccountResource {
     #[serde(rename = "type")]
     kind: &'static str,
     status: &'static str,
+    #[schema(inline)]
     subresource_uris: Subresources,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Subresources {
     applications: String,
@@ -46,7 +50,7 @@ impl AccountResource {
             alias: record.alias.clone(),
             label: record.label.clone(),
             kind: "full",
-            status: "active",
+            status: record.status.word(),
             subresource_uris: Subresources {
                 applications: format!("{uri}/Applications"),
                 available_phone_numbers: "/AvailablePhoneNumbers",
@@ -66,6 +70,7 @@ impl AccountResource {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tutti_control_plane::AccountStatus;
 
     use super::super::common::samples::{AC, CREATED, UPDATED, with_common};
     use super::*;
@@ -75,7 +80,8 @@ mod tests {
         let record = AccountRecord {
             id: AccountId::from_bytes([1; 20]),
             api_key_hash: [9; 32],
-            signing_secret: "sigsec_never-shown".to_owned(),
+            signing_secrets: vec!["sigsec_never-shown".to_owned()],
+            status: AccountStatus::Suspended,
             alias: Some("Main".to_owned()),
             label: None,
             revision: 4,
@@ -94,7 +100,7 @@ mod tests {
                     "alias": "Main",
                     "label": null,
                     "type": "full",
-                    "status": "active",
+                    "status": "suspended",
                     "subresourceUris": {
                         "applications": format!("{uri}/Applications"),
                         "availablePhoneNumbers": "/AvailablePhoneNumbers",

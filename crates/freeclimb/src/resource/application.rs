@@ -3,16 +3,19 @@
 use serde::Serialize;
 use tutti_control_plane::ApplicationRecord;
 use tutti_model::{AccountId, ApplicationId};
+use utoipa::ToSchema;
 
 use super::common::{Common, account_uri};
 
 /// An application as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApplicationResource {
     #[serde(flatten)]
     common: Common,
+    #[schema(value_type = String)]
     account_id: AccountId,
+    #[schema(value_type = String)]
     application_id: ApplicationId,
     alias: Option<String>,
     voice_url: Option<String>,

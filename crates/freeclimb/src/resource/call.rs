@@ -2,24 +2,33 @@
 
 use serde::Serialize;
 use tutti_control_plane::CallRecord;
-use tutti_model::{AccountId, ApplicationId, CallId, ConferenceId, NumberId, Timestamp};
+use tutti_model::{AccountId, ApplicationId, CallId, ConferenceId, NumberId, QueueId, Timestamp};
+use utoipa::ToSchema;
 
 use super::common::{Common, account_uri, whole_seconds};
 use crate::date;
 use crate::word::Word;
 
 /// A call as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallResource {
     #[serde(flatten)]
     common: Common,
+    #[schema(value_type = String)]
     call_id: CallId,
+    #[schema(value_type = Option<String>)]
     parent_call_id: Option<CallId>,
+    #[schema(value_type = String)]
     account_id: AccountId,
+    #[schema(value_type = Option<String>)]
     application_id: Option<ApplicationId>,
+    #[schema(value_type = Option<String>)]
     phone_number_id: Option<NumberId>,
+    #[schema(value_type = Option<String>)]
     conference_id: Option<ConferenceId>,
+    #[schema(value_type = Option<String>)]
+    queue_id: Option<QueueId>,
     from: String,
     to: String,
     caller_name: Option<String>,
@@ -42,11 +51,12 @@ pub struct CallResource {
     connect_duration: Option<u64>,
     audio_stream_duration: Option<u64>,
     #[serde(rename = "webRTC")]
-    web_rtc: Option<bool>,
+    web_rtc: bool,
+    #[schema(inline)]
     subresource_uris: Subresources,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 struct Subresources {
     logs: String,
     recordings: String,
@@ -62,6 +72,7 @@ impl From<&CallRecord> for CallResource {
             application_id: record.application,
             phone_number_id: record.number,
             conference_id: record.conference,
+            queue_id: record.queue,
             from: record.from.clone(),
             to: record.to.clone(),
             caller_name: None,
@@ -79,7 +90,8 @@ impl From<&CallRecord> for CallResource {
             duration: span(record.started, record.ended),
             connect_duration: span(record.connected, record.ended),
             audio_stream_duration: None,
-            web_rtc: None,
+            // A phone's call: browsers have no way in yet.
+            web_rtc: false,
             subresource_uris: Subresources {
                 logs: format!("{uri}/Logs"),
                 recordings: format!("{uri}/Recordings"),
@@ -136,6 +148,7 @@ mod tests {
                     "applicationId": format!("AP{}", "06".repeat(20)),
                     "phoneNumberId": format!("PN{}", "07".repeat(20)),
                     "conferenceId": null,
+                    "queueId": null,
                     "from": "+15550100",
                     "to": "+15550101",
                     "callerName": null,
@@ -153,7 +166,7 @@ mod tests {
                     "duration": 90,
                     "connectDuration": 89,
                     "audioStreamDuration": null,
-                    "webRTC": null,
+                    "webRTC": false,
                     "subresourceUris": {
                         "logs": format!("{uri}/Logs"),
                         "recordings": format!("{uri}/Recordings"),
@@ -185,6 +198,7 @@ mod tests {
             direction: Direction::Inbound,
             status: CallStatus::Ringing,
             conference: None,
+            queue: None,
             answered_by: None,
             ended_reason: None,
             started: Some(CREATED),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tutti_model::{AccountId, Timestamp};
+use utoipa::ToSchema;
 
 use crate::date;
 
@@ -13,7 +14,7 @@ pub fn account_uri(account: AccountId) -> String {
 }
 
 /// Where a resource is, which version this is, and since when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Common {
     uri: String,
@@ -40,7 +41,7 @@ impl Common {
 }
 
 /// A duration as the API counts it: in seconds, rounded up.
-pub(super) fn whole_seconds(duration: Duration) -> u64 {
+pub(crate) fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 

@@ -3,17 +3,20 @@
 use serde::Serialize;
 use tutti_control_plane::ConferenceRecord;
 use tutti_model::{AccountId, ConferenceId};
+use utoipa::ToSchema;
 
 use super::common::{Common, account_uri};
 use crate::word::Word;
 
 /// A conference as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConferenceResource {
     #[serde(flatten)]
     common: Common,
+    #[schema(value_type = String)]
     conference_id: ConferenceId,
+    #[schema(value_type = String)]
     account_id: AccountId,
     alias: Option<String>,
     play_beep: &'static str,
@@ -22,10 +25,11 @@ pub struct ConferenceResource {
     wait_url: Option<String>,
     action_url: Option<String>,
     status_callback_url: Option<String>,
+    #[schema(inline)]
     subresource_uris: Subresources,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 struct Subresources {
     participants: String,
     recordings: String,

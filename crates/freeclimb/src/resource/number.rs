@@ -3,17 +3,21 @@
 use serde::Serialize;
 use tutti_control_plane::NumberRecord;
 use tutti_model::{AccountId, ApplicationId, NumberId};
+use utoipa::ToSchema;
 
 use super::common::{Common, account_uri};
 
 /// An incoming phone number as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NumberResource {
     #[serde(flatten)]
     common: Common,
+    #[schema(value_type = String)]
     phone_number_id: NumberId,
+    #[schema(value_type = String)]
     account_id: AccountId,
+    #[schema(value_type = Option<String>)]
     application_id: Option<ApplicationId>,
     phone_number: String,
     alias: Option<String>,
@@ -21,13 +25,14 @@ pub struct NumberResource {
     country: Option<String>,
     voice_enabled: bool,
     sms_enabled: bool,
+    #[schema(inline)]
     capabilities: Capabilities,
     campaign_id: Option<String>,
     offnet: bool,
 }
 
 /// What a number here can do: it takes calls, and nothing else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Capabilities {
     voice: bool,

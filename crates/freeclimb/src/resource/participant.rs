@@ -3,17 +3,21 @@
 use serde::Serialize;
 use tutti_control_plane::ParticipantRecord;
 use tutti_model::{AccountId, CallId, ConferenceId};
+use utoipa::ToSchema;
 
 use super::common::{Common, account_uri};
 
 /// A participant as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ParticipantResource {
     #[serde(flatten)]
     common: Common,
+    #[schema(value_type = String)]
     account_id: AccountId,
+    #[schema(value_type = String)]
     conference_id: ConferenceId,
+    #[schema(value_type = String)]
     call_id: CallId,
     talk: bool,
     listen: bool,

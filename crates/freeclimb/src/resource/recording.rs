@@ -3,18 +3,23 @@
 use serde::Serialize;
 use tutti_control_plane::{RecordingRecord, RecordingStatus};
 use tutti_model::{AccountId, CallId, ConferenceId, RecordingId};
+use utoipa::ToSchema;
 
 use super::common::{Common, account_uri, whole_seconds};
 
 /// A recording as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordingResource {
     #[serde(flatten)]
     common: Common,
+    #[schema(value_type = String)]
     recording_id: RecordingId,
+    #[schema(value_type = String)]
     account_id: AccountId,
+    #[schema(value_type = Option<String>)]
     call_id: Option<CallId>,
+    #[schema(value_type = Option<String>)]
     conference_id: Option<ConferenceId>,
     duration_sec: u64,
     #[serde(rename = "type")]
@@ -105,6 +110,7 @@ mod tests {
                 duration,
                 size_bytes: 1_000,
             },
+            kept_until: None,
             revision: 2,
             created: CREATED,
             updated: UPDATED,
