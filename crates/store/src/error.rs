@@ -22,6 +22,25 @@ pub enum StoreError {
     /// The file was written by another version, or by something else.
     #[error("the tables of the database {} cannot be brought up to date: {source}", path.display())]
     Migration { path: PathBuf, source: MigrateError },
+    /// There is no such file, and it was not to be made.
+    #[error("there is no database {}", path.display())]
+    Missing { path: PathBuf },
+    /// A database in memory is seen by nobody but the process that made it.
+    #[error("the storage is in the memory of another process")]
+    OutOfReach,
+    /// The tables are not those of this version, and they were not to be changed.
+    #[error(
+        "the database {} was last used by another version of this program; start the bridge of \
+         this version once, which brings it up to date",
+        path.display()
+    )]
+    OtherVersion { path: PathBuf },
+    /// Another program keeps the database to itself for longer than anybody waits.
+    #[error("another program has locked the database; try again when it has finished")]
+    Locked,
+    /// A record has been changed since the one that would replace it was read.
+    #[error("{id} has been changed meanwhile; try again")]
+    Outdated { id: String },
     /// Another number record has the same digits.
     #[error("the number {phone_number} is in use already")]
     NumberTaken { phone_number: String },
@@ -33,5 +52,22 @@ pub enum StoreError {
     Damaged { column: &'static str },
     /// The database failed.
     #[error("the database failed: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> StoreError {
+        if is_locked(&error) {
+            return StoreError::Locked;
+        }
+        StoreError::Database(error)
+    }
+}
+
+/// Whether SQLite gave up waiting for a lock: SQLITE_BUSY in any of its extended forms.
+pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
+    const SQLITE_BUSY: u32 = 5;
+    let code = error.as_database_error().and_then(|error| error.code());
+    let code = code.and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
 }

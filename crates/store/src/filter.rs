@@ -1,7 +1,7 @@
 //! Which elements of a list are wanted. An absent condition leaves everything in.
 
 use tutti_control_plane::{CallStatus, ConferenceStatus, LogLevel};
-use tutti_model::{ApplicationId, CallId, ConferenceId, RequestId, Timestamp};
+use tutti_model::{ApplicationId, CallId, ConferenceId, LogQuery, RequestId, Timestamp};
 
 /// A span of time, open where a bound is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,11 +64,18 @@ pub struct RecordingFilter {
     pub finished: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueueFilter {
+    pub alias: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogFilter {
     pub level: Option<LogLevel>,
     pub call: Option<CallId>,
     pub conference: Option<ConferenceId>,
     pub request: Option<RequestId>,
     pub at: TimeRange,
+    /// What an application asked for in words of its own.
+    pub query: Option<LogQuery>,
 }

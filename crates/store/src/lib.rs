@@ -27,7 +27,7 @@ pub use error::StoreError;
 pub use event::{EventId, FailedAttempt, NewEvent, PendingEvent};
 pub use filter::{
     ApplicationFilter, CallFilter, ConferenceFilter, LogFilter, NumberFilter, ParticipantFilter,
-    RecordingFilter, TimeRange,
+    QueueFilter, RecordingFilter, TimeRange,
 };
 pub use log::{LogLine, LogRecord};
 pub use open_state::OpenState;

@@ -1,6 +1,8 @@
 //! What had not ended when the last process did.
 
-use tutti_control_plane::{CallRecord, ConferenceRecord, ParticipantRecord, RecordingRecord};
+use tutti_control_plane::{
+    CallRecord, ConferenceRecord, ParticipantRecord, QueueRecord, RecordingRecord,
+};
 
 /// What had not ended when the last process did, oldest first, of all accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -12,4 +14,6 @@ pub struct OpenState {
     pub calls: Vec<CallRecord>,
     /// Recordings that are being written.
     pub recordings: Vec<RecordingRecord>,
+    /// All queues: none of them ever ends.
+    pub queues: Vec<QueueRecord>,
 }

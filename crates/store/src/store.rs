@@ -2,15 +2,17 @@
 
 use tutti_control_plane::{
     AccountRecord, ApplicationRecord, CallRecord, ConferenceRecord, Fact, NumberRecord,
-    ParticipantRecord, RecordingRecord, Stream,
+    ParticipantRecord, QueueRecord, RecordingRecord, Stream,
 };
-use tutti_model::{AccountId, ApplicationId, CallId, ConferenceId, NumberId, RecordingId};
+use tutti_model::{
+    AccountId, ApplicationId, CallId, ConferenceId, NumberId, QueueId, RecordingId, Timestamp,
+};
 
 use crate::sqlite::Sqlite;
 use crate::{
     ApplicationFilter, CallFilter, ConferenceFilter, EventId, FailedAttempt, Listing, LogFilter,
     LogLine, LogRecord, NewEvent, NumberFilter, OpenState, Page, ParticipantFilter, PendingEvent,
-    RecordingFilter, StoreError,
+    QueueFilter, RecordingFilter, StoreError,
 };
 
 /// What is true, on disk. Clones share one database.
@@ -35,6 +37,15 @@ impl Store {
     /// A missing folder and file are made, for their owner's eyes only.
     pub async fn open(url: &str) -> Result<Store, StoreError> {
         let engine = Engine::Sqlite(Sqlite::open(url).await?);
+        Ok(Store { engine })
+    }
+
+    /// Opens a database that is there already, beside whoever works with it.
+    ///
+    /// Nothing is made and no table is changed: a missing file is refused, and so is one of another
+    /// version.
+    pub async fn open_existing(url: &str) -> Result<Store, StoreError> {
+        let engine = Engine::Sqlite(Sqlite::open_existing(url).await?);
         Ok(Store { engine })
     }
 
@@ -116,7 +127,9 @@ impl Store {
         engine.accounts().await
     }
 
-    /// Adds an account or replaces it.
+    /// Adds an account, or replaces the revision before this one of it.
+    ///
+    /// Refused when somebody else has changed it since: what they changed would be lost.
     pub async fn put_account(&self, record: &AccountRecord) -> Result<(), StoreError> {
         let Engine::Sqlite(engine) = &self.engine;
         engine.put_account(record).await
@@ -270,6 +283,28 @@ impl Store {
     }
 }
 
+/// Queues: written by `commit` alone.
+impl Store {
+    pub async fn queue(
+        &self,
+        account: AccountId,
+        queue: QueueId,
+    ) -> Result<Option<QueueRecord>, StoreError> {
+        let Engine::Sqlite(engine) = &self.engine;
+        engine.queue(account, queue).await
+    }
+
+    pub async fn queues(
+        &self,
+        account: AccountId,
+        filter: &QueueFilter,
+        page: &Page,
+    ) -> Result<Listing<QueueRecord>, StoreError> {
+        let Engine::Sqlite(engine) = &self.engine;
+        engine.queues(account, filter, page).await
+    }
+}
+
 /// Recordings: written by `commit`, and forgotten when an application deletes one.
 impl Store {
     pub async fn recording(
@@ -289,6 +324,17 @@ impl Store {
     ) -> Result<Listing<RecordingRecord>, StoreError> {
         let Engine::Sqlite(engine) = &self.engine;
         engine.recordings(account, filter, page).await
+    }
+
+    /// The complete or failed recordings of all accounts that are to be deleted by now, longest
+    /// overdue first.
+    pub async fn recordings_due(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<RecordingRecord>, StoreError> {
+        let Engine::Sqlite(engine) = &self.engine;
+        engine.recordings_due(now, limit).await
     }
 
     /// Forgets a recording; tells whether there was one. Its file is the caller's to remove.

@@ -15,16 +15,7 @@ const THEIRS: AccountId = AccountId::from_bytes([2; 20]);
 #[tokio::test]
 async fn every_record_reads_back_as_it_was_written() {
     let store = Store::open("sqlite::memory:").await.unwrap();
-    let account = AccountRecord {
-        id: OURS,
-        api_key_hash: [7; 32],
-        signing_secret: "sigsec_1".to_owned(),
-        alias: Some("ours".to_owned()),
-        label: None,
-        revision: 3,
-        created: at(1),
-        updated: at(2),
-    };
+    let account = account();
     store.put_account(&account).await.unwrap();
     assert_eq!(store.account(OURS).await.unwrap(), Some(account.clone()));
     assert_eq!(store.accounts().await.unwrap(), [account]);
@@ -49,6 +40,7 @@ async fn every_record_reads_back_as_it_was_written() {
         parent: Some(call_id(9)),
         number: Some(number.id),
         conference: Some(conference.id),
+        queue: Some(queue(1).id),
         answered_by: Some(AnsweredBy::Machine),
         ended_reason: Some(CloseReason::FarEndHangup),
         connected: Some(at(20)),
@@ -70,6 +62,10 @@ async fn every_record_reads_back_as_it_was_written() {
                 reason: "the disk is full".to_owned(),
             },
         ),
+        RecordingRecord {
+            kept_until: Some(at(3_600)),
+            ..recording(4, RecordingStatus::Open)
+        },
     ];
     let mut facts = vec![
         Fact::Conference(conference.clone()),
@@ -77,7 +73,11 @@ async fn every_record_reads_back_as_it_was_written() {
         Fact::Call(call.clone()),
     ];
     facts.extend(recordings.iter().cloned().map(Fact::Recording));
-    let line = line(1);
+    let line = LogLine {
+        url: Some("https://app.example/status".to_owned()),
+        metadata: Some("{\"status\":200}".to_owned()),
+        ..line(1)
+    };
     store
         .commit(&facts, &[], std::slice::from_ref(&line))
         .await
@@ -420,17 +420,17 @@ async fn logs_are_found_by_level_call_request_and_time() {
     };
     let errors = LogFilter {
         level: Some(LogLevel::Error),
-        ..any
+        ..any.clone()
     };
     assert_eq!(found(errors).await, lines[1..2]);
     let of_call = LogFilter {
         call: Some(call_id(3)),
-        ..any
+        ..any.clone()
     };
     assert_eq!(found(of_call).await, lines[2..3]);
     let of_request = LogFilter {
         request: Some(RequestId::from_bytes([4; 20])),
-        ..any
+        ..any.clone()
     };
     assert_eq!(found(of_request).await, lines[3..4]);
     let late = LogFilter {
@@ -438,7 +438,7 @@ async fn logs_are_found_by_level_call_request_and_time() {
             from: Some(at(4)),
             until: None,
         },
-        ..any
+        ..any.clone()
     };
     assert_eq!(found(late).await, lines[3..4]);
 
@@ -454,6 +454,210 @@ async fn logs_are_found_by_level_call_request_and_time() {
     let rest = store.logs(OURS, &any, &rest).await.unwrap();
     let rest: Vec<_> = rest.items.into_iter().map(|item| item.line).collect();
     assert_eq!(rest, [lines[1].clone(), lines[0].clone()]);
+}
+
+#[tokio::test]
+async fn a_log_is_asked_in_the_words_of_an_application() {
+    let store = Store::open("sqlite::memory:").await.unwrap();
+    let theirs = LogLine {
+        entry: LogEntry {
+            account: THEIRS,
+            ..line(3).entry
+        },
+        ..line(3)
+    };
+    let no_call = LogLine {
+        url: Some("https://app.example/Status".to_owned()),
+        entry: LogEntry {
+            call: None,
+            level: LogLevel::Error,
+            message: "100% of 'lines' \\ _ \"quoted\"".to_owned(),
+            ..line(4).entry
+        },
+        ..line(4)
+    };
+    let lines = [line(1), line(2), theirs, no_call];
+    store.commit(&[], &[], &lines).await.unwrap();
+    let text = |field, test, value: &str| {
+        let value = value.to_owned();
+        LogQuery::Text { field, test, value }
+    };
+    let written = |comparison, secs| LogQuery::Written {
+        comparison,
+        moment: at(secs),
+    };
+    let call_2 = call_id(2).to_string();
+    let request_1 = RequestId::from_bytes([1; 20]).to_string();
+    let table: [(LogQuery, &[i64]); 23] = [
+        (text(LogField::Level, TextTest::Equal, "error"), &[4]),
+        (text(LogField::Level, TextTest::NotEqual, "error"), &[2, 1]),
+        (text(LogField::Level, TextTest::Contains, "R"), &[4, 2, 1]),
+        (text(LogField::Call, TextTest::Equal, &call_2), &[2]),
+        // A line without a call meets no condition on it.
+        (text(LogField::Call, TextTest::NotEqual, &call_2), &[1]),
+        (text(LogField::Request, TextTest::Equal, &request_1), &[1]),
+        (
+            text(LogField::RequestUrl, TextTest::Contains, "/status"),
+            &[4],
+        ),
+        (text(LogField::RequestUrl, TextTest::Equal, "/status"), &[]),
+        (text(LogField::Message, TextTest::Equal, "line 1"), &[1]),
+        (text(LogField::Message, TextTest::Equal, "LINE 1"), &[]),
+        (
+            text(LogField::Message, TextTest::Contains, "LINE "),
+            &[2, 1],
+        ),
+        (text(LogField::Message, TextTest::Contains, ""), &[4, 2, 1]),
+        // What would mean something in a pattern or in SQL means itself.
+        (text(LogField::Message, TextTest::Contains, "%"), &[4]),
+        (text(LogField::Message, TextTest::Contains, "_"), &[4]),
+        (
+            text(LogField::Message, TextTest::Contains, "' OR 1=1 --"),
+            &[],
+        ),
+        (text(LogField::Message, TextTest::Contains, "\\ _ \""), &[4]),
+        (written(Comparison::Equal, 2), &[2]),
+        (written(Comparison::NotEqual, 2), &[4, 1]),
+        (written(Comparison::Before, 2), &[1]),
+        (written(Comparison::AtOrBefore, 2), &[2, 1]),
+        (written(Comparison::After, 2), &[4]),
+        (written(Comparison::AtOrAfter, 2), &[4, 2]),
+        (
+            LogQuery::And(vec![
+                LogQuery::Or(vec![
+                    text(LogField::Message, TextTest::Equal, "line 1"),
+                    written(Comparison::After, 1),
+                ]),
+                text(LogField::Level, TextTest::Equal, "warning"),
+            ]),
+            &[2, 1],
+        ),
+    ];
+    for (query, found) in table {
+        let filter = LogFilter {
+            query: Some(query.clone()),
+            ..LogFilter::default()
+        };
+        let listing = store.logs(OURS, &filter, &all()).await.unwrap();
+        let secs = |record: &LogRecord| record.line.at.as_secs();
+        let listed: Vec<i64> = listing.items.iter().map(secs).collect();
+        assert_eq!(listed, found, "{query:?}");
+        assert_eq!(listing.total, found.len() as u64);
+    }
+    // Whatever is asked for, another account's lines are not among the answers.
+    let everything = LogFilter {
+        query: Some(LogQuery::Or(vec![
+            written(Comparison::AtOrAfter, 0),
+            written(Comparison::Before, 0),
+        ])),
+        ..LogFilter::default()
+    };
+    let listing = store.logs(OURS, &everything, &all()).await.unwrap();
+    assert!(
+        listing
+            .items
+            .iter()
+            .all(|record| record.line.entry.account == OURS)
+    );
+    assert_eq!(listing.total, 3);
+}
+
+#[tokio::test]
+async fn as_many_conditions_as_a_query_has_room_for_are_answered() {
+    let store = Store::open("sqlite::memory:").await.unwrap();
+    store.commit(&[], &[], &[line(1)]).await.unwrap();
+    let one = LogQuery::Text {
+        field: LogField::Message,
+        test: TextTest::NotEqual,
+        value: "line 2".to_owned(),
+    };
+    let filter = LogFilter {
+        query: Some(LogQuery::And(vec![one; 200])),
+        ..LogFilter::default()
+    };
+    let listing = store.logs(OURS, &filter, &all()).await.unwrap();
+    assert_eq!(listing.total, 1);
+}
+
+#[tokio::test]
+async fn queues_are_found_by_alias_newest_first() {
+    let store = Store::open("sqlite::memory:").await.unwrap();
+    let named = QueueRecord {
+        alias: Some("support".to_owned()),
+        ..queue(2)
+    };
+    let facts = [
+        Fact::Queue(queue(1)),
+        Fact::Queue(named.clone()),
+        Fact::Queue(queue(3)),
+    ];
+    commit(&store, facts).await;
+    assert_eq!(
+        store.queue(OURS, named.id).await.unwrap(),
+        Some(named.clone())
+    );
+    assert_eq!(store.queue(THEIRS, named.id).await.unwrap(), None);
+    let any = QueueFilter::default();
+    let first = store.queues(OURS, &any, &Page::first(2)).await.unwrap();
+    assert_eq!(first.items, [queue(3), named.clone()]);
+    assert_eq!(first.total, 3);
+    let rest = Page {
+        after: Some(Position {
+            created: named.created,
+            id: named.id.to_string(),
+        }),
+        limit: 2,
+    };
+    let rest = store.queues(OURS, &any, &rest).await.unwrap();
+    assert_eq!(rest.items, [queue(1)]);
+    let by_alias = QueueFilter {
+        alias: Some("support".to_owned()),
+    };
+    let found = store.queues(OURS, &by_alias, &all()).await.unwrap();
+    assert_eq!(found.items, [named]);
+    let found = store.queues(THEIRS, &any, &all()).await.unwrap();
+    assert_eq!((found.items.len(), found.total), (0, 0));
+    let stolen = QueueRecord {
+        account: THEIRS,
+        ..queue(1)
+    };
+    let refused = store.commit(&[Fact::Queue(stolen)], &[], &[]).await;
+    assert!(matches!(refused, Err(StoreError::ForeignRecord { .. })));
+}
+
+#[tokio::test]
+async fn recordings_are_due_once_they_are_complete_and_their_time_has_come() {
+    let store = Store::open("sqlite::memory:").await.unwrap();
+    let ready = RecordingStatus::Ready {
+        duration: Duration::from_secs(1),
+        size_bytes: 96_044,
+    };
+    let failed = RecordingStatus::Failed {
+        reason: "the disk is full".to_owned(),
+    };
+    let kept_until = |n, secs, status: &RecordingStatus| RecordingRecord {
+        kept_until: Some(at(secs)),
+        ..recording(n, status.clone())
+    };
+    let foreign = RecordingRecord {
+        account: THEIRS,
+        ..kept_until(5, 20, &ready)
+    };
+    let facts = [
+        kept_until(1, 50, &ready),
+        kept_until(2, 40, &failed),
+        kept_until(3, 30, &RecordingStatus::Open),
+        recording(4, ready.clone()),
+        foreign.clone(),
+    ]
+    .map(Fact::Recording);
+    commit(&store, facts).await;
+    let due = async |now, limit| store.recordings_due(at(now), limit).await.unwrap();
+    assert_eq!(due(19, 10).await, []);
+    let whole = [foreign.clone(), kept_until(2, 40, &failed)];
+    assert_eq!(due(49, 10).await, whole);
+    assert_eq!(due(50, 10).await.len(), 3);
+    assert_eq!(due(50, 1).await, [foreign]);
 }
 
 #[tokio::test]
@@ -596,6 +800,7 @@ async fn what_had_not_ended_is_found_after_a_restart() {
         Fact::Call(completed),
         Fact::Recording(recording(1, RecordingStatus::Open)),
         Fact::Recording(recording(2, ready)),
+        Fact::Queue(queue(1)),
     ];
     store
         .commit(&facts, &[event(1, "a"), event(1, "b")], &[])
@@ -610,6 +815,7 @@ async fn what_had_not_ended_is_found_after_a_restart() {
         participants: vec![participant(1, 1)],
         calls: vec![call(1)],
         recordings: vec![recording(1, RecordingStatus::Open)],
+        queues: vec![queue(1)],
     };
     assert_eq!(store.open_state().await.unwrap(), open);
     let stream = Stream::Conference(conference_id(1));
@@ -823,6 +1029,154 @@ async fn an_address_of_another_kind_is_refused() {
     }
 }
 
+/// What the first version made, with a row in every table that has changed since.
+const FIRST_VERSION: &str = include_str!("../migrations/sqlite/0001_facts.sql");
+
+#[tokio::test]
+async fn a_database_of_the_first_version_is_brought_up_to_date_with_all_that_it_holds() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("tutti.db");
+    let url = format!("sqlite://{}", path.display());
+    // As sqlx leaves it: the tables, and the note that they were made by these very bytes.
+    let migrations = sqlx::migrate!("migrations/sqlite");
+    let first = migrations.iter().next().unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let old = sqlx::SqlitePool::connect_with(options.create_if_missing(true)).await;
+    let old = old.unwrap();
+    let only_first = sqlx::migrate::Migrator {
+        migrations: vec![first.clone()].into(),
+        ..sqlx::migrate::Migrator::DEFAULT
+    };
+    assert_eq!(first.sql.as_str(), FIRST_VERSION);
+    only_first.run(&old).await.unwrap();
+    let rows = [
+        format!(
+            "INSERT INTO accounts VALUES ('{OURS}', zeroblob(32), 'sigsec_old', 'us', NULL, 3, 1, 2)"
+        ),
+        format!(
+            "INSERT INTO calls VALUES ('{}', '{OURS}', NULL, NULL, NULL, '+1', '+2', 'inbound',
+             'inProgress', NULL, NULL, NULL, 1000000, NULL, NULL, 1, 1000000, 1001000000)",
+            call_id(1)
+        ),
+        format!(
+            "INSERT INTO recordings VALUES ('{}', '{OURS}', NULL, '{}', 'open', NULL, NULL, NULL,
+             1, 1000000, 1001000000)",
+            RecordingId::from_bytes([1; 20]),
+            conference_id(1)
+        ),
+        format!(
+            "INSERT INTO logs (account, created, level, request, call, conference, message)
+             VALUES ('{OURS}', 1, 'info', NULL, NULL, NULL, 'one'),
+                    ('{OURS}', 2, 'info', NULL, NULL, NULL, 'two')"
+        ),
+    ];
+    for row in rows {
+        sqlx::query(sqlx::AssertSqlSafe(row))
+            .execute(&old)
+            .await
+            .unwrap();
+    }
+    old.close().await;
+
+    // Whoever only looks in does not change it.
+    let refused = Store::open_existing(&url).await;
+    assert!(matches!(refused, Err(StoreError::OtherVersion { .. })));
+    let store = Store::open(&url).await.unwrap();
+    let account = store.account(OURS).await.unwrap().unwrap();
+    assert_eq!(account.signing_secrets, ["sigsec_old"]);
+    assert_eq!(account.status, AccountStatus::Active);
+    assert_eq!(
+        (account.alias.as_deref(), account.revision),
+        (Some("us"), 3)
+    );
+    let open = store.open_state().await.unwrap();
+    assert_eq!(open.calls, [call(1)]);
+    assert_eq!(open.recordings, [recording(1, RecordingStatus::Open)]);
+    assert_eq!(open.queues, []);
+    let logs = store
+        .logs(OURS, &LogFilter::default(), &all())
+        .await
+        .unwrap();
+    let [two, one] = &logs.items[..] else {
+        panic!("{logs:?}")
+    };
+    assert_eq!(
+        (two.line.url.as_ref(), two.line.metadata.as_ref()),
+        (None, None)
+    );
+    assert_ne!(one.line.entry.request, two.line.entry.request);
+    store.close().await;
+    Store::open_existing(&url).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_account_is_replaced_only_by_whoever_saw_it_last() {
+    let store = Store::open("sqlite::memory:").await.unwrap();
+    let first = account();
+    store.put_account(&first).await.unwrap();
+    let suspended = AccountRecord {
+        status: AccountStatus::Suspended,
+        signing_secrets: vec!["sigsec_1".to_owned(), "sigsec_2".to_owned()],
+        revision: first.revision + 1,
+        ..first.clone()
+    };
+    store.put_account(&suspended).await.unwrap();
+    // Written by somebody who has not seen that.
+    let renamed = AccountRecord {
+        alias: Some("renamed".to_owned()),
+        revision: first.revision + 1,
+        ..first.clone()
+    };
+    for outdated in [&renamed, &first] {
+        let refused = store.put_account(outdated).await;
+        assert!(matches!(refused, Err(StoreError::Outdated { .. })));
+    }
+    assert_eq!(store.account(OURS).await.unwrap(), Some(suspended.clone()));
+    let theirs = AccountRecord {
+        id: THEIRS,
+        signing_secrets: Vec::new(),
+        ..account()
+    };
+    store.put_account(&theirs).await.unwrap();
+    assert_eq!(store.accounts().await.unwrap(), [suspended, theirs]);
+}
+
+#[tokio::test]
+async fn a_second_program_works_on_the_file_beside_the_first() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("tutti.db");
+    let url = format!("sqlite://{}", path.display());
+    let missing = Store::open_existing(&url).await;
+    assert!(matches!(missing, Err(StoreError::Missing { .. })));
+    assert!(!path.exists());
+    let bridge = Store::open(&url).await.unwrap();
+    let operator = Store::open_existing(&url).await.unwrap();
+    operator.put_account(&account()).await.unwrap();
+    assert_eq!(bridge.account(OURS).await.unwrap(), Some(account()));
+    commit(&bridge, [Fact::Call(call(1))]).await;
+    assert_eq!(
+        operator.call(OURS, call_id(1)).await.unwrap(),
+        Some(call(1))
+    );
+    let in_memory = Store::open_existing("sqlite::memory:").await;
+    assert!(matches!(in_memory, Err(StoreError::OutOfReach)));
+}
+
+#[tokio::test]
+async fn a_lock_that_is_not_given_back_is_named() {
+    let folder = TempDir::new().unwrap();
+    let url = format!("sqlite://{}/tutti.db", folder.path().display());
+    let store = Store::open(&url).await.unwrap();
+    let path = folder.path().join("tutti.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let other = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let holding = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let refused = store.put_account(&account()).await;
+    assert!(matches!(refused, Err(StoreError::Locked)), "{refused:?}");
+    holding.rollback().await.unwrap();
+    store.put_account(&account()).await.unwrap();
+}
+
 async fn commit(store: &Store, facts: impl IntoIterator<Item = Fact>) {
     let facts: Vec<Fact> = facts.into_iter().collect();
     store.commit(&facts, &[], &[]).await.unwrap();
@@ -846,6 +1200,20 @@ fn conference_id(n: u8) -> ConferenceId {
 
 fn call_id(n: u8) -> CallId {
     CallId::from_bytes([n; 20])
+}
+
+fn account() -> AccountRecord {
+    AccountRecord {
+        id: OURS,
+        api_key_hash: [7; 32],
+        signing_secrets: vec!["sigsec_1".to_owned()],
+        status: AccountStatus::Active,
+        alias: Some("ours".to_owned()),
+        label: None,
+        revision: 3,
+        created: at(1),
+        updated: at(2),
+    }
 }
 
 fn application(n: u8) -> ApplicationRecord {
@@ -922,6 +1290,7 @@ fn call(n: u8) -> CallRecord {
         direction: Direction::Inbound,
         status: CallStatus::InProgress,
         conference: None,
+        queue: None,
         answered_by: None,
         ended_reason: None,
         started: Some(at(i64::from(n))),
@@ -940,6 +1309,22 @@ fn recording(n: u8, status: RecordingStatus) -> RecordingRecord {
         call: None,
         conference: Some(conference_id(1)),
         status,
+        kept_until: None,
+        revision: 1,
+        created: at(i64::from(n)),
+        updated: at(1_000 + i64::from(n)),
+    }
+}
+
+fn queue(n: u8) -> QueueRecord {
+    QueueRecord {
+        id: QueueId::from_bytes([n; 20]),
+        account: OURS,
+        alias: Some(format!("queue {n}")),
+        max_size: 100,
+        current_size: 2,
+        taken_out: 7,
+        waited: Duration::from_micros(90_000_001),
         revision: 1,
         created: at(i64::from(n)),
         updated: at(1_000 + i64::from(n)),
@@ -960,12 +1345,14 @@ fn event(conference: u8, body: &str) -> NewEvent {
 fn line(n: u8) -> LogLine {
     LogLine {
         at: at(i64::from(n)),
-        request: Some(RequestId::from_bytes([n; 20])),
+        url: None,
+        metadata: None,
         entry: LogEntry {
             account: OURS,
             call: Some(call_id(n)),
             conference: Some(conference_id(n)),
             level: LogLevel::Warning,
+            request: RequestId::from_bytes([n; 20]),
             message: format!("line {n}"),
         },
     }

@@ -1,7 +1,7 @@
 //! How our words are written in columns. A spelling never changes: old rows keep it.
 
 use tutti_control_plane::{
-    AnsweredBy, CallStatus, ConferenceStatus, Direction, LogLevel, PlayBeep,
+    AccountStatus, AnsweredBy, CallStatus, ConferenceStatus, Direction, LogLevel, PlayBeep,
 };
 use tutti_model::CloseReason;
 
@@ -34,6 +34,11 @@ macro_rules! words {
 }
 
 words! {
+    AccountStatus {
+        Active = "active",
+        Suspended = "suspended",
+        Closed = "closed",
+    }
     PlayBeep {
         Always = "always",
         Never = "never",

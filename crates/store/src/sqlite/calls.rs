@@ -67,9 +67,10 @@ pub(super) async fn write(
     let written = sqlx::query(
         "INSERT INTO calls
              (id, account, application, parent, number, caller, callee, direction, status,
-              conference, answered_by, ended_reason, started, connected, ended, revision, created,
-              updated)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+              conference, queue, answered_by, ended_reason, started, connected, ended, revision,
+              created, updated)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+              $19)
          ON CONFLICT (id) DO UPDATE SET
              application = excluded.application,
              parent = excluded.parent,
@@ -79,6 +80,7 @@ pub(super) async fn write(
              direction = excluded.direction,
              status = excluded.status,
              conference = excluded.conference,
+             queue = excluded.queue,
              answered_by = excluded.answered_by,
              ended_reason = excluded.ended_reason,
              started = excluded.started,
@@ -99,6 +101,7 @@ pub(super) async fn write(
     .bind(record.direction.word())
     .bind(record.status.word())
     .bind(id_text(record.conference))
+    .bind(id_text(record.queue))
     .bind(word_text(record.answered_by))
     .bind(word_text(record.ended_reason))
     .bind(micros(record.started))
@@ -125,6 +128,7 @@ fn read(row: &SqliteRow) -> Result<CallRecord, StoreError> {
         direction: columns.word("direction")?,
         status: columns.word("status")?,
         conference: columns.id_or_null("conference")?,
+        queue: columns.id_or_null("queue")?,
         answered_by: columns.word_or_null("answered_by")?,
         ended_reason: columns.word_or_null("ended_reason")?,
         started: columns.moment_or_null("started")?,

@@ -2,7 +2,7 @@
 
 use tutti_control_plane::Fact;
 
-use super::{Sqlite, calls, conferences, logs, outbox, participants, recordings};
+use super::{Sqlite, calls, conferences, logs, outbox, participants, queues, recordings};
 use crate::{EventId, LogLine, NewEvent, StoreError};
 
 impl Sqlite {
@@ -23,6 +23,7 @@ impl Sqlite {
                 }
                 Fact::Call(record) => calls::write(&mut transaction, record).await?,
                 Fact::Recording(record) => recordings::write(&mut transaction, record).await?,
+                Fact::Queue(record) => queues::write(&mut transaction, record).await?,
             }
         }
         let mut ids = Vec::with_capacity(events.len());

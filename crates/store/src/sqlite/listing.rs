@@ -168,6 +168,46 @@ impl Conditions {
         self.0.push(")");
     }
 
+    /// Another condition comes after this.
+    pub(super) fn and(&mut self) {
+        self.0.push(" AND ");
+    }
+
+    pub(super) fn compare<'v, V>(&mut self, column: &'static str, operator: &'static str, value: V)
+    where
+        V: sqlx::Encode<'v, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite> + 'v,
+    {
+        let query = self.0.push(column);
+        query.push(operator).push_bind(value);
+    }
+
+    /// The value occurs in the column, in any case of its ASCII letters.
+    pub(super) fn contains(&mut self, column: &'static str, value: String) {
+        let query = self.0.push("instr(lower(").push(column);
+        query.push("), lower(").push_bind(value).push(")) > 0");
+    }
+
+    /// These parts joined by a word, or what stands for none of them.
+    pub(super) fn each<T>(
+        &mut self,
+        word: &'static str,
+        none: &'static str,
+        parts: &[T],
+        add: impl Fn(&mut Conditions, &T),
+    ) {
+        self.0.push("(");
+        for (n, part) in parts.iter().enumerate() {
+            if n > 0 {
+                self.0.push(word);
+            }
+            add(self, part);
+        }
+        if parts.is_empty() {
+            self.0.push(none);
+        }
+        self.0.push(")");
+    }
+
     fn page(&mut self, key: Key, page: &Page) {
         let column = key.column();
         let query = &mut self.0;

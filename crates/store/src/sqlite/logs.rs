@@ -3,11 +3,11 @@
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use tutti_control_plane::LogEntry;
-use tutti_model::AccountId;
+use tutti_model::{AccountId, Comparison, LogField, LogQuery, TextTest};
 
 use super::Sqlite;
 use super::columns::{Columns, id_text};
-use super::listing::{Key, Table};
+use super::listing::{Conditions, Key, Table};
 use crate::word::Word;
 use crate::{Listing, LogFilter, LogLine, LogRecord, Page, StoreError};
 
@@ -30,8 +30,49 @@ impl Sqlite {
             conditions.text("conference", filter.conference);
             conditions.text("request", filter.request);
             conditions.during("created", &filter.at);
+            if let Some(query) = &filter.query {
+                conditions.and();
+                ask(conditions, query);
+            }
         })
         .await
+    }
+}
+
+/// Adds what a query asks for, in brackets: columns and operators are ours, values are bound.
+fn ask(conditions: &mut Conditions, query: &LogQuery) {
+    match query {
+        LogQuery::Text { field, test, value } => {
+            let column = column_of(*field);
+            match test {
+                TextTest::Equal => conditions.compare(column, " = ", value.clone()),
+                TextTest::NotEqual => conditions.compare(column, " <> ", value.clone()),
+                TextTest::Contains => conditions.contains(column, value.clone()),
+            }
+        }
+        LogQuery::Written { comparison, moment } => {
+            let operator = match comparison {
+                Comparison::Equal => " = ",
+                Comparison::NotEqual => " <> ",
+                Comparison::Before => " < ",
+                Comparison::AtOrBefore => " <= ",
+                Comparison::After => " > ",
+                Comparison::AtOrAfter => " >= ",
+            };
+            conditions.compare("created", operator, moment.as_micros());
+        }
+        LogQuery::And(queries) => conditions.each(" AND ", "TRUE", queries, ask),
+        LogQuery::Or(queries) => conditions.each(" OR ", "FALSE", queries, ask),
+    }
+}
+
+fn column_of(field: LogField) -> &'static str {
+    match field {
+        LogField::Level => "level",
+        LogField::Call => "call",
+        LogField::Request => "request",
+        LogField::RequestUrl => "request_url",
+        LogField::Message => "message",
     }
 }
 
@@ -41,16 +82,19 @@ pub(super) async fn write(
 ) -> Result<(), StoreError> {
     let entry = &line.entry;
     sqlx::query(
-        "INSERT INTO logs (account, created, level, request, call, conference, message)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO logs
+             (account, created, level, request, request_url, call, conference, message, metadata)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(entry.account.to_string())
     .bind(line.at.as_micros())
     .bind(entry.level.word())
-    .bind(id_text(line.request))
+    .bind(entry.request.to_string())
+    .bind(line.url.as_deref())
     .bind(id_text(entry.call))
     .bind(id_text(entry.conference))
     .bind(entry.message.as_str())
+    .bind(line.metadata.as_deref())
     .execute(connection)
     .await?;
     Ok(())
@@ -62,12 +106,14 @@ fn read(row: &SqliteRow) -> Result<LogRecord, StoreError> {
         id: columns.number("id")?,
         line: LogLine {
             at: columns.moment("created")?,
-            request: columns.id_or_null("request")?,
+            url: columns.text_or_null("request_url")?,
+            metadata: columns.text_or_null("metadata")?,
             entry: LogEntry {
                 account: columns.id("account")?,
                 call: columns.id_or_null("call")?,
                 conference: columns.id_or_null("conference")?,
                 level: columns.word("level")?,
+                request: columns.id("request")?,
                 message: columns.text("message")?,
             },
         },

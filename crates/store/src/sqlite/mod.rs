@@ -16,6 +16,7 @@ mod numbers;
 mod open;
 mod outbox;
 mod participants;
+mod queues;
 mod recordings;
 
 use sqlx::SqlitePool;
@@ -45,6 +46,7 @@ impl Sqlite {
             participants: participants::open(&mut snapshot).await?,
             calls: calls::open(&mut snapshot).await?,
             recordings: recordings::open(&mut snapshot).await?,
+            queues: queues::open(&mut snapshot).await?,
         };
         Ok(state)
     }

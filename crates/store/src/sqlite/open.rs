@@ -13,6 +13,7 @@ use sqlx::{ConnectOptions, SqlitePool};
 
 use super::Sqlite;
 use crate::StoreError;
+use crate::error::is_locked;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -26,6 +27,13 @@ impl Sqlite {
         match Place::from_url(url)? {
             Place::Memory => open_memory().await,
             Place::File(path) => open_file(path).await,
+        }
+    }
+
+    pub(crate) async fn open_existing(url: &str) -> Result<Sqlite, StoreError> {
+        match Place::from_url(url)? {
+            Place::Memory => Err(StoreError::OutOfReach),
+            Place::File(path) => open_existing_file(path).await,
         }
     }
 }
@@ -73,29 +81,65 @@ async fn open_file(path: PathBuf) -> Result<Sqlite, StoreError> {
         path: path.clone(),
         source,
     })?;
-    let unusable = |source| StoreError::Unusable {
-        path: path.clone(),
-        source,
-    };
-    let options = SqliteConnectOptions::new()
-        .filename(&path)
-        .busy_timeout(LOCK_PATIENCE)
-        .disable_statement_logging();
-    let writer_options = options
-        .clone()
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full);
-    let writer = single_connection()
-        .connect_with(writer_options)
-        .await
-        .map_err(unusable)?;
+    let writer = connect(&path, single_connection(), writing(&path)).await?;
     migrate(&writer, path.clone()).await?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .connect_with(options.pragma("query_only", "ON"))
+    with_readers(&path, writer).await
+}
+
+async fn open_existing_file(path: PathBuf) -> Result<Sqlite, StoreError> {
+    if !path.is_file() {
+        return Err(StoreError::Missing { path });
+    }
+    let writer = connect(&path, single_connection(), writing(&path)).await?;
+    let applied = sqlx::query_scalar::<_, i64>("SELECT version FROM _sqlx_migrations")
+        .fetch_all(&writer)
         .await
-        .map_err(unusable)?;
+        .map_err(|source| unusable(&path, source))?;
+    if !applied
+        .iter()
+        .copied()
+        .eq(MIGRATIONS.iter().map(|one| one.version))
+    {
+        return Err(StoreError::OtherVersion { path });
+    }
+    with_readers(&path, writer).await
+}
+
+async fn with_readers(path: &Path, writer: SqlitePool) -> Result<Sqlite, StoreError> {
+    let some = SqlitePoolOptions::new().max_connections(READERS);
+    let reading = options(path).pragma("query_only", "ON");
+    let readers = connect(path, some, reading).await?;
     Ok(Sqlite { writer, readers })
+}
+
+async fn connect(
+    path: &Path,
+    pool: SqlitePoolOptions,
+    options: SqliteConnectOptions,
+) -> Result<SqlitePool, StoreError> {
+    let connected = pool.connect_with(options).await;
+    connected.map_err(|source| unusable(path, source))
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(LOCK_PATIENCE)
+        .disable_statement_logging()
+}
+
+fn writing(path: &Path) -> SqliteConnectOptions {
+    options(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+}
+
+fn unusable(path: &Path, source: sqlx::Error) -> StoreError {
+    if is_locked(&source) {
+        return StoreError::Locked;
+    }
+    let path = path.to_owned();
+    StoreError::Unusable { path, source }
 }
 
 /// A pool whose connection is never exchanged for another.

@@ -3,9 +3,9 @@
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use tutti_control_plane::{RecordingRecord, RecordingStatus};
-use tutti_model::{AccountId, RecordingId};
+use tutti_model::{AccountId, RecordingId, Timestamp};
 
-use super::columns::{Columns, duration_micros, id_text, integer};
+use super::columns::{Columns, duration_micros, id_text, integer, micros};
 use super::listing::{Key, Table, everything};
 use super::{Sqlite, refuse_foreign};
 use crate::{Listing, Page, RecordingFilter, StoreError};
@@ -44,6 +44,23 @@ impl Sqlite {
         .await
     }
 
+    pub(crate) async fn recordings_due(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<RecordingRecord>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM recordings WHERE kept_until <= $1 AND status <> $2
+             ORDER BY kept_until, id LIMIT $3",
+        )
+        .bind(now.as_micros())
+        .bind(OPEN)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(read).collect()
+    }
+
     pub(crate) async fn delete_recording(
         &self,
         account: AccountId,
@@ -79,8 +96,8 @@ pub(super) async fn write(
     let written = sqlx::query(
         "INSERT INTO recordings
              (id, account, call, conference, status, duration_micros, size_bytes, failure,
-              revision, created, updated)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+              kept_until, revision, created, updated)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          ON CONFLICT (id) DO UPDATE SET
              call = excluded.call,
              conference = excluded.conference,
@@ -88,6 +105,7 @@ pub(super) async fn write(
              duration_micros = excluded.duration_micros,
              size_bytes = excluded.size_bytes,
              failure = excluded.failure,
+             kept_until = excluded.kept_until,
              revision = excluded.revision,
              created = excluded.created,
              updated = excluded.updated
@@ -101,6 +119,7 @@ pub(super) async fn write(
     .bind(duration)
     .bind(size)
     .bind(failure)
+    .bind(micros(record.kept_until))
     .bind(i64::from(record.revision))
     .bind(record.created.as_micros())
     .bind(record.updated.as_micros())
@@ -128,6 +147,7 @@ fn read(row: &SqliteRow) -> Result<RecordingRecord, StoreError> {
         call: columns.id_or_null("call")?,
         conference: columns.id_or_null("conference")?,
         status,
+        kept_until: columns.moment_or_null("kept_until")?,
         revision: columns.number("revision")?,
         created: columns.moment("created")?,
         updated: columns.moment("updated")?,
