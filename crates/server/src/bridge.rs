@@ -21,15 +21,22 @@ use crate::audio::speech::Speech;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::{self, ControlHandle, Workplace};
+use crate::dialling::{DialPlan, Dialling};
 use crate::egress::{self, Egress};
 use crate::http;
+use crate::journal::Journal;
 use crate::listener::{self, ConnectionLimits};
 use crate::media::{Director, MediaSettings, PortPool, Sounds};
 use crate::metrics;
+use crate::retention;
+use crate::transcriber::Transcriber;
 use crate::webhooks::Webhooks;
 
 /// How long webhooks may take to go out when the bridge stops.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long log lines may take to be written when the bridge stops.
+const JOURNAL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a bridge does not start. Each names the key that would mend it.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +83,7 @@ pub struct Bridge {
     pub credentials: Credentials,
     control: ControlHandle,
     webhooks: Webhooks,
+    journal: Journal,
     store: Store,
     drain_timeout: Duration,
     /// Held until the process ends or the bridge is dropped.
@@ -117,19 +125,16 @@ impl Bridge {
             Some(address) => Some(listen("metrics.listen", address).await?),
             None => None,
         };
+        // Phones must be able to answer; where the media is, the signalling is too.
+        let sip_ip = config.sip.listen.ip();
+        let advertised = sip_ip.is_unspecified().then_some(config.media.ip);
         let sip_config = tutti_sip::Config {
             limits: tutti_sip::Limits {
                 new_dialogs_per_second_per_source: config.limits.dialogs_per_second_per_source,
                 new_dialogs_per_second: config.limits.dialogs_per_second,
                 ..tutti_sip::Limits::default()
             },
-            // Phones must be able to answer; where the media is, the signalling is too.
-            advertised: config
-                .sip
-                .listen
-                .ip()
-                .is_unspecified()
-                .then_some(config.media.ip),
+            advertised,
             user_agent: concat!("Tutti/", env!("CARGO_PKG_VERSION")).to_owned(),
             ..tutti_sip::Config::new(config.sip.listen)
         };
@@ -179,16 +184,29 @@ impl Bridge {
             .public_url
             .clone()
             .unwrap_or_else(|| format!("http://{http_address}"));
+        let journal = Journal::start(store.clone());
         let webhooks = Webhooks::start(
             store.clone(),
             Arc::clone(&egress),
             clock,
+            journal.clone(),
             Some(format!("{}/apiserver", public_url.trim_end_matches('/'))),
         );
         let speech = Speech::new(&config.speech, Arc::clone(&egress));
         speech.announce().await;
         let recordings = config.storage.recordings.clone();
         let recordings = OwnRecordings::new(&public_url, recordings, store.clone());
+        let dialling = Dialling::new(
+            DialPlan::new(config.sip.trunks.clone(), config.sip.sip_uris),
+            store.clone(),
+            Arc::clone(&egress),
+            advertised.unwrap_or(sip_ip),
+        );
+        let transcriber = Transcriber::new(
+            &config.transcription,
+            config.storage.recordings.clone(),
+            Arc::clone(&egress),
+        );
         let (plane, effects) = restored_plane(&config, &store, clock, found).await?;
         let workplace = Workplace {
             clock,
@@ -197,11 +215,14 @@ impl Bridge {
             sounds: Arc::new(Sounds::new(egress, speech, recordings)),
             webhooks: webhooks.clone(),
             sip: sip.clone(),
+            dialling: Arc::new(dialling),
+            transcriber: Arc::new(transcriber),
             media_ip: config.media.ip,
             direct_join: config.sip.direct_join,
         };
         let control = control::start(workplace, plane, effects, sip_events, recorder_events);
         webhooks.wake_pending().await;
+        retention::start(store.clone(), clock, config.storage.recordings.clone());
 
         let connections = ConnectionLimits {
             per_source: config.limits.connections_per_source,
@@ -211,13 +232,19 @@ impl Bridge {
             store: store.clone(),
             control: control.clone(),
             clock,
+            journal: journal.clone(),
             recordings_dir: config.storage.recordings.clone(),
             requests_per_second_per_account: config.limits.requests_per_second_per_account,
         };
         listener::serve(http_listener, http::router(api), connections);
         let metrics = metrics_listener.map(|socket| {
             let address = local_address(&socket);
-            let page = metrics::router(control.clone(), sip.clone(), media_counters);
+            let page = metrics::router(
+                control.clone(),
+                sip.clone(),
+                media_counters,
+                journal.clone(),
+            );
             listener::serve(socket, page, connections);
             address
         });
@@ -228,6 +255,7 @@ impl Bridge {
             credentials,
             control,
             webhooks,
+            journal,
             store,
             drain_timeout: config.drain_timeout,
             _lock: lock,
@@ -259,6 +287,7 @@ impl Bridge {
         let _ = tokio::time::timeout(Duration::from_secs(3), all_closed).await;
         self.webhooks.flush(FLUSH_PATIENCE).await;
         self.control.stop().await;
+        self.journal.flush(JOURNAL_PATIENCE).await;
         self.store.close().await;
     }
 }
@@ -297,6 +326,13 @@ async fn restored_plane(
         conferences_per_account: config.limits.conferences_per_account as usize,
         conferences: config.limits.conferences as usize,
         participants_per_conference: config.limits.participants_per_conference as usize,
+        queues_per_account: config.limits.queues_per_account as usize,
+        outbound: tutti_control_plane::OutboundLimits {
+            calls_per_second: config.limits.outbound_calls_per_second_per_account,
+            at_once: config.limits.outbound_calls_per_account as usize,
+            minutes_per_day: config.limits.outbound_minutes_per_day_per_account,
+            call_duration: config.limits.outbound_call_duration,
+        },
         ..tutti_control_plane::Limits::default()
     };
     let mut plane = ControlPlane::new(limits, Box::new(rand::random));
@@ -309,6 +345,7 @@ async fn restored_plane(
         open.calls,
         open.participants,
         open.recordings,
+        open.queues,
         &mut effects,
     );
     for recording in left_open {

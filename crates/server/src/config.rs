@@ -1,5 +1,7 @@
 //! What an operator can set: defaults, then a file, then the environment, then flags.
 
+mod trunk;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,8 +13,13 @@ use serde::{Deserialize, Deserializer};
 use tutti_model::AccountId;
 use url::Url;
 
+pub use trunk::Trunk;
+
 /// The prefix of environment variables; section and key follow, joined by two underscores.
 const ENVIRONMENT_PREFIX: &str = "TUTTI_";
+
+/// What stands for the recording's path in `transcription.command`.
+pub const FILE_ARGUMENT: &str = "{file}";
 
 /// Everything that can be set. Every field has a default that serves a laptop.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -27,6 +34,7 @@ pub struct Config {
     pub egress: Egress,
     pub limits: Limits,
     pub speech: Speech,
+    pub transcription: Transcription,
     /// How long running calls may go on after the first SIGTERM or SIGINT.
     #[serde(deserialize_with = "seconds")]
     pub drain_timeout: Duration,
@@ -60,6 +68,10 @@ pub struct Sip {
     pub listen: SocketAddr,
     /// Whether a conference's identifier can be dialled.
     pub direct_join: bool,
+    /// Where calls to telephone numbers may go; without one, no number can be called.
+    pub trunks: Vec<Trunk>,
+    /// Whether SIP URIs can be called, where `egress.allow` and its policy let us go.
+    pub sip_uris: bool,
 }
 
 /// RTP.
@@ -149,6 +161,22 @@ pub struct Speech {
     pub cache_bytes: usize,
 }
 
+/// What turns recordings of `TranscribeUtterance` into text; at most one of both.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Transcription {
+    /// A program and its arguments, of which one holds `{file}`; it writes the text.
+    pub command: Vec<String>,
+    /// A service that answers a POST of `audio/wav` with `text/plain` or `{"text"}`.
+    #[serde(deserialize_with = "http_url")]
+    pub url: Option<Url>,
+    /// How long it may take, with the wait for its turn.
+    #[serde(deserialize_with = "seconds")]
+    pub time_limit: Duration,
+    /// How many recordings may be transcribed at the same time.
+    pub at_once: u16,
+}
+
 /// How much is enough (each is answered with a clear refusal).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -156,6 +184,15 @@ pub struct Limits {
     pub conferences_per_account: u32,
     pub conferences: u32,
     pub participants_per_conference: u32,
+    pub queues_per_account: u32,
+    /// Calls that one account places: in a second, at the same time, and how many minutes they last
+    /// in a day (UTC), all together.
+    pub outbound_calls_per_second_per_account: u32,
+    pub outbound_calls_per_account: u32,
+    pub outbound_minutes_per_day_per_account: u32,
+    /// How long one of them may last.
+    #[serde(deserialize_with = "seconds")]
+    pub outbound_call_duration: Duration,
     /// Calls at the same time.
     pub legs: u16,
     /// New SIP dialogs in a second, from one source and from all.
@@ -189,6 +226,8 @@ impl Default for Sip {
         Sip {
             listen: loopback(5060),
             direct_join: true,
+            trunks: Vec::new(),
+            sip_uris: false,
         }
     }
 }
@@ -239,12 +278,28 @@ impl Default for Speech {
     }
 }
 
+impl Default for Transcription {
+    fn default() -> Transcription {
+        Transcription {
+            command: Vec::new(),
+            url: None,
+            time_limit: Duration::from_secs(60),
+            at_once: 2,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
             conferences_per_account: 1_000,
             conferences: 5_000,
             participants_per_conference: 250,
+            queues_per_account: 1_000,
+            outbound_calls_per_second_per_account: 1,
+            outbound_calls_per_account: 20,
+            outbound_minutes_per_day_per_account: 1_000,
+            outbound_call_duration: Duration::from_secs(4 * 60 * 60),
             legs: 4_000,
             dialogs_per_second_per_source: 20,
             dialogs_per_second: 300,
@@ -368,12 +423,45 @@ impl Config {
                 "media.part_legs: a part of a conference has one leg at least".to_owned(),
             ));
         }
+        for (at, trunk) in self.sip.trunks.iter().enumerate() {
+            let before = self.sip.trunks.iter().take(at);
+            if before.into_iter().any(|other| other.name == trunk.name) {
+                return Err(ConfigError::Impossible(format!(
+                    "sip.trunks: two are named {:?}",
+                    trunk.name
+                )));
+            }
+        }
+        self.transcription.check()?;
         if self.media.threads == Some(0) {
             return Err(ConfigError::Impossible(
                 "media.threads: one at least must mix".to_owned(),
             ));
         }
         Ok(())
+    }
+}
+
+impl Transcription {
+    fn check(&self) -> Result<(), ConfigError> {
+        let holds_file = |argument: &String| argument.contains(FILE_ARGUMENT);
+        let wrong = match self.command.as_slice() {
+            [] => None,
+            _ if self.url.is_some() => Some("there is transcription.url, too; only one is asked"),
+            [program, ..] if program.is_empty() || holds_file(program) => {
+                Some("the first entry is the program")
+            }
+            [_, arguments @ ..] if !arguments.iter().any(holds_file) => {
+                Some("no argument holds {file}, so the program would not know what to transcribe")
+            }
+            [_, ..] => None,
+        };
+        match wrong {
+            Some(wrong) => Err(ConfigError::Impossible(format!(
+                "transcription.command: {wrong}"
+            ))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -640,6 +728,119 @@ mod tests {
             let named = text.contains("TUTTI_SPEECH__URL") && text.contains(reason);
             assert!(named, "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_is_dialled_and_nothing_transcribed_without_a_word() {
+        let config = load(&[]).unwrap();
+        assert!(config.sip.trunks.is_empty() && !config.sip.sip_uris);
+        assert!(config.transcription.command.is_empty() && config.transcription.url.is_none());
+    }
+
+    #[test]
+    fn a_trunk_is_read_with_all_that_can_be_said_of_it() {
+        let config = load_file(&trunk(
+            "transport = \"tcp\"\nusername = \"tutti\"\npassword = \"hunter2\"\n\
+             realm = \"sip.example.com\"\nallowed_prefixes = [\"+1312\", \"+44\"]\n\
+             refused_prefixes = [\"+4490\"]\ncaller_id = \"+13125550100\"\n\
+             from_domain = \"us.example.com\"\nstrip_plus = true\n\
+             accounts = [\"AC0123456789abcdef0123456789abcdef01234567\"]\n",
+        ))
+        .unwrap();
+        let [trunk] = config.sip.trunks.as_slice() else {
+            panic!("there is one trunk");
+        };
+        assert_eq!(trunk.host.to_string(), "sip.example.com:5070");
+        assert_eq!(trunk.transport, tutti_sip::Transport::Tcp);
+        assert_eq!(trunk.credentials.as_ref().unwrap().username, "tutti");
+        assert_eq!(trunk.accounts.len(), 1);
+        assert!(trunk.strip_plus);
+        let number = |number: &str| number.parse().unwrap();
+        assert_eq!(trunk.allows(&number("+13125550100")), Some(4));
+        assert_eq!(trunk.allows(&number("+447000000000")), Some(2));
+        assert_eq!(trunk.allows(&number("+449000000000")), None);
+    }
+
+    #[test]
+    fn a_password_is_never_printed() {
+        let config = load_file(&trunk(
+            "username = \"tutti\"\npassword = \"hunter2\"\nrealm = \"r\"\n",
+        ));
+        assert!(!format!("{config:?}").contains("hunter2"));
+        for wrong in [
+            "username = \"tutti\"\npassword = \"hunter2\"\n",
+            "password = [\"hunter2\"]\n",
+            "password = hunter2\n",
+            "password = \"hunter2\"\nport = 5060\n",
+        ] {
+            let error = load_file(&trunk(wrong)).unwrap_err();
+            let said = format!("{error} {error:?}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_trunk_is_named_with_its_line() {
+        for (wrong, line, reason) in [
+            ("username = \"tutti\"\n", 2, "no password and no realm"),
+            (
+                "username = \"tutti\"\npassword = \"x\"\n",
+                2,
+                "has no realm",
+            ),
+            ("allowed_prefixes = [\"1312\"]\n", 5, "1312"),
+            ("allowed_prefixes = [\"+\"]\n", 5, "allowed_prefixes"),
+            ("allowed_prefixes = [\"+0\"]\n", 5, "\"+0\""),
+            ("caller_id = \"tutti\"\n", 5, "caller_id"),
+            ("from_domain = \"a b\"\n", 5, "a b"),
+            ("transport = \"tls\"\n", 5, "tls"),
+            ("accounts = [\"me\"]\n", 5, "accounts"),
+            ("prefixes = [\"+1\"]\n", 5, "prefixes"),
+            ("register = true\n", 5, "register"),
+        ] {
+            let error = load_file(&trunk(wrong)).unwrap_err().to_string();
+            let named = error.contains(&format!("line {line}:")) && error.contains(reason);
+            assert!(named, "{wrong}: {error}");
+        }
+        let twice = trunk("") + &trunk("").replace("[sip]\n", "");
+        let error = load_file(&twice).unwrap_err().to_string();
+        assert!(error.contains("two are named \"main\""), "{error}");
+        let error = load_file("[[sip.trunks]]\nname = \"x\"\n").unwrap_err();
+        assert!(error.to_string().contains("host"), "{error}");
+    }
+
+    #[test]
+    fn trunks_of_the_file_stay_when_the_environment_speaks_of_sip() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), trunk("")).unwrap();
+        let variables = [("TUTTI_SIP__SIP_URIS".to_owned(), "true".to_owned())];
+        let config = Config::load(Some(file.path()), variables.into_iter()).unwrap();
+        assert!(config.sip.sip_uris && config.sip.trunks.len() == 1);
+    }
+
+    #[test]
+    fn a_transcription_that_could_not_work_is_refused() {
+        let good = "[transcription]\ncommand = [\"whisper\", \"--in={file}\"]\ntime_limit = 9\n";
+        let config = load_file(good).unwrap();
+        assert_eq!(config.transcription.time_limit, Duration::from_secs(9));
+        for wrong in [
+            "command = [\"whisper\"]\n",
+            "command = [\"{file}\"]\n",
+            "command = [\"\", \"{file}\"]\n",
+            "command = [\"a\", \"{file}\"]\nurl = \"http://127.0.0.1/\"\n",
+            "command = \"whisper {file}\"\n",
+            "url = \"file:///etc/passwd\"\n",
+        ] {
+            let error = load_file(&format!("[transcription]\n{wrong}")).unwrap_err();
+            let named = error.to_string().contains("transcription.command")
+                || error.to_string().contains("line ");
+            assert!(named, "{wrong}: {error}");
+        }
+    }
+
+    /// A file with one trunk, of which `more` says the rest, from line 5 on.
+    fn trunk(more: &str) -> String {
+        format!("[sip]\n[[sip.trunks]]\nname = \"main\"\nhost = \"sip.example.com:5070\"\n{more}")
     }
 
     #[test]

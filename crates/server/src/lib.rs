@@ -6,17 +6,22 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod account_command;
 mod accounts;
 pub mod audio;
 mod bridge;
 mod clock;
 pub mod config;
 mod control;
+mod dialling;
 pub mod egress;
 pub mod http;
+mod journal;
 mod listener;
 mod media;
 mod metrics;
+mod retention;
+mod transcriber;
 mod webhooks;
 
 pub use accounts::Credentials;

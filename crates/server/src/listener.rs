@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -35,7 +37,7 @@ pub fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits) {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     if let Some(place) = open.admit(peer) {
-                        tokio::spawn(serve_connection(stream, router.clone(), place));
+                        tokio::spawn(serve_connection(stream, peer, router.clone(), place));
                     }
                 }
                 Err(error) => {
@@ -47,11 +49,16 @@ pub fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits) {
     });
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, _place: Place) {
+async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, _place: Place) {
+    let service = TowerToHyperService::new(router);
+    let with_peer = service_fn(move |mut request: hyper::Request<_>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        service.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), with_peer);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a connection broke");
     }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
+use tutti_server::account_command::{self, AccountArgs};
 use tutti_server::config::{Config, Listen};
 use tutti_server::{Bridge, Credentials};
 
@@ -18,6 +19,7 @@ use tutti_server::{Bridge, Credentials};
   tutti                                run with embedded defaults, data under data/
   tutti serve --config tutti.toml      run as a file says
   TUTTI_SIP__LISTEN=10.0.0.5:5060 tutti
+  tutti account create --alias acme    a second account beside the first
   tutti demo --out demo                see and hear a whole conference in under a minute
   tutti load --target sip:CF...@127.0.0.1:5060 --callers 50 --talkers 3")]
 struct Cli {
@@ -34,6 +36,8 @@ enum Command {
   tutti serve --config tutti.toml
   tutti serve --http-listen 10.0.0.5:8080 --sip-listen 10.0.0.5:5060 --set media.ip=10.0.0.5")]
     Serve(ServeArgs),
+    /// Make accounts, rotate their keys and secrets, suspend them.
+    Account(AccountArgs),
     /// Run a whole conference on this machine and draw who heard whom.
     #[command(after_help = "Examples:
   tutti demo
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
         match cli.command {
             None => serve(cli.serve).await,
             Some(Command::Serve(args)) => serve(args).await,
+            Some(Command::Account(args)) => account(args).await,
             Some(Command::Demo { out }) => demo(&out).await,
             Some(Command::Load(args)) => tutti_loadgen::run(*args).await,
             Some(Command::CheckConfig { file }) => check_config(&file),
@@ -114,7 +119,9 @@ fn start_logging() {
 }
 
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    let config = load_config(&args)?;
+    let mut config = load_config(args.config.as_deref(), &args.set)?;
+    config.http.listen = args.http_listen.unwrap_or(config.http.listen);
+    config.sip.listen = args.sip_listen.unwrap_or(config.sip.listen);
     let loopback_only = config.is_loopback_only();
     let (storage, media_ip) = (config.storage.clone(), config.media.ip);
     let bridge = Bridge::start(config).await?;
@@ -134,20 +141,22 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     }
 }
 
+async fn account(args: AccountArgs) -> anyhow::Result<()> {
+    let config = load_config(args.config.as_deref(), &args.set)?;
+    account_command::run(args, &config).await
+}
+
 /// The file and the environment first, flags last.
-fn load_config(args: &ServeArgs) -> anyhow::Result<Config> {
+fn load_config(file: Option<&Path>, flags: &[String]) -> anyhow::Result<Config> {
     let mut settings: Vec<(String, String)> = std::env::vars().collect();
-    for setting in &args.set {
+    for setting in flags {
         let Some((key, value)) = setting.split_once('=') else {
             anyhow::bail!("--set {setting}: a setting is SECTION.KEY=VALUE");
         };
         settings.retain(|(name, _)| *name != variable(key));
         settings.push((variable(key), value.to_owned()));
     }
-    let mut config = Config::load(args.config.as_deref(), settings.into_iter())?;
-    config.http.listen = args.http_listen.unwrap_or(config.http.listen);
-    config.sip.listen = args.sip_listen.unwrap_or(config.sip.listen);
-    Ok(config)
+    Ok(Config::load(file, settings.into_iter())?)
 }
 
 /// The environment variable of a key.
@@ -202,8 +211,8 @@ fn print_start(
     let Credentials {
         account,
         api_key,
+        signing_secret,
         is_new,
-        ..
     } = &bridge.credentials;
     println!("Tutti {}", env!("CARGO_PKG_VERSION"));
     println!("  REST        http://{}/apiserver", bridge.http);
@@ -231,6 +240,7 @@ fn print_start(
     }
     if let (true, Some(key)) = (is_new, api_key) {
         println!("  API key     {key} (shown this once)");
+        println!("  signing     {signing_secret} (shown this once; checks that webhooks are ours)");
         println!("\nCreate a conference, and dial its conferenceId:");
         println!(
             "  curl -u {account}:{key} -d '{{\"alias\":\"first\"}}' http://{}/apiserver/Accounts/{account}/Conferences",

@@ -10,18 +10,29 @@ use axum::routing::get;
 use tutti_sip::Endpoint;
 
 use crate::control::ControlHandle;
+use crate::journal::Journal;
 use crate::media::{LATENESS_BOUNDS, MediaCounters, ThreadCounters};
 
 /// Serves the figures of one bridge; they carry no names, numbers or secrets.
-pub fn router(control: ControlHandle, sip: Endpoint, media: MediaCounters) -> Router {
+pub fn router(
+    control: ControlHandle,
+    sip: Endpoint,
+    media: MediaCounters,
+    journal: Journal,
+) -> Router {
     let page = move || {
-        let text = render(&control, &sip, &media);
+        let text = render(&control, &sip, &media, &journal);
         async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response() }
     };
     Router::new().route("/metrics", get(page))
 }
 
-fn render(control: &ControlHandle, sip: &Endpoint, media: &MediaCounters) -> String {
+fn render(
+    control: &ControlHandle,
+    sip: &Endpoint,
+    media: &MediaCounters,
+    journal: &Journal,
+) -> String {
     let mut page = String::new();
     let view = control.view();
     gauge(
@@ -73,6 +84,13 @@ fn render(control: &ControlHandle, sip: &Endpoint, media: &MediaCounters) -> Str
         "tutti_sip_overloaded_total",
         "Dialogs refused with 503.",
         counters.overloaded,
+    );
+
+    counter(
+        &mut page,
+        "tutti_log_lines_lost_total",
+        "Lines of accounts' logs for which the store had no time.",
+        journal.lost(),
     );
 
     render_media(&mut page, media);

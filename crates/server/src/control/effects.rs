@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use tutti_control_plane::{Effect, Exchange, Fact, Input, LogEntry, LogLevel, Signal};
 use tutti_media::Audio;
-use tutti_model::{AccountId, CallId, ConferenceId, MediaCommand, PromptId, PromptSource, Repeat};
+use tutti_model::{
+    AccountId, Audience, CallId, ConferenceId, MediaCommand, PromptId, PromptSource, RecordingId,
+    Repeat,
+};
 use tutti_store::{LogLine, NewEvent};
 
 use super::handle::Message;
@@ -52,19 +55,25 @@ impl ControlLoop {
                     log(&entry);
                     batch.logs.push(LogLine {
                         at: now,
-                        request: None,
+                        url: None,
+                        metadata: None,
                         entry,
                     });
                 }
-                Effect::Media(_) | Effect::Signal { .. } | Effect::Ask(_) | Effect::Live(_) => {
-                    rest.push(effect);
-                }
+                Effect::Media(_)
+                | Effect::Dial(_)
+                | Effect::Transcribe { .. }
+                | Effect::Signal { .. }
+                | Effect::Ask(_)
+                | Effect::Live(_) => rest.push(effect),
             }
         }
         self.commit(batch).await;
         for effect in rest {
             match effect {
                 Effect::Media(command) => self.command_media(command).await,
+                Effect::Dial(dial) => self.dial(dial),
+                Effect::Transcribe { call, recording } => self.transcribe(call, recording),
                 Effect::Signal { call, signal } => self.signal(call, signal).await,
                 Effect::Ask(exchange) => self.ask(exchange),
                 Effect::Live(event) => self.messages.live().tell(event),
@@ -119,8 +128,26 @@ impl ControlLoop {
             Fact::Call(record) => {
                 self.call_accounts.insert(record.id, record.account);
             }
-            Fact::Participant(_) | Fact::ParticipantGone { .. } | Fact::Recording(_) => {}
+            Fact::Participant(_)
+            | Fact::ParticipantGone { .. }
+            | Fact::Recording(_)
+            | Fact::Queue(_) => {}
         }
+    }
+
+    /// Has a recording turned into text, beside the control loop.
+    fn transcribe(&self, call: CallId, recording: RecordingId) {
+        let transcriber = Arc::clone(&self.workplace.transcriber);
+        let messages = self.messages.clone();
+        tokio::spawn(async move {
+            let outcome = transcriber.transcribe(recording).await;
+            let input = Input::Transcribed {
+                call,
+                recording,
+                outcome: outcome.map_err(|error| error.to_string()),
+            };
+            let _ = messages.send(Message::Happened(Box::new(input))).await;
+        });
     }
 
     fn ask(&self, exchange: Exchange) {
@@ -139,6 +166,7 @@ impl ControlLoop {
 
     async fn signal(&mut self, call: CallId, signal: Signal) {
         match signal {
+            Signal::EarlyMedia => self.early_media(call).await,
             Signal::Answer => {
                 self.signalling.answer(call).await;
                 self.workplace.director.answered(call);
@@ -208,10 +236,23 @@ impl ControlLoop {
                 prompt,
                 source,
                 repeat,
+                audience,
             } => {
-                self.play_prompt(call, prompt, source, repeat);
+                self.play_prompt(call, prompt, source, repeat, audience);
             }
-            MediaCommand::StopPrompt { call, prompt } => director.stop_prompt(call, prompt),
+            MediaCommand::StopPrompt { call, prompt } => {
+                // One that is not ready yet is not to be heard when it is.
+                self.preparing.remove(&(call, prompt));
+                director.stop_prompt(call, prompt);
+            }
+            MediaCommand::RecordCall {
+                call,
+                recording,
+                side,
+            } => {
+                director.record_call(call, recording, side);
+            }
+            MediaCommand::WatchVoice { call, on } => director.watch_voice(call, on),
             MediaCommand::CloseLeg { call } => {
                 director.close_leg(call);
                 self.signalling.forget(call);
@@ -264,37 +305,48 @@ impl ControlLoop {
         prompt: PromptId,
         source: PromptSource,
         repeat: Repeat,
+        audience: Audience,
     ) {
+        let director = &mut self.workplace.director;
         match source {
             PromptSource::Silence(length) => {
                 let samples =
                     length.as_millis() as u64 * u64::from(tutti_media::SAMPLE_RATE_HZ) / 1_000;
                 let audio = tutti_media::PromptAudio::Silence(samples);
-                self.workplace
-                    .director
-                    .play_prompt(call, prompt, audio, repeat);
+                director.play_prompt(call, prompt, audio, repeat, audience);
+            }
+            PromptSource::Beep => {
+                let audio = tutti_media::PromptAudio::Sound(self.workplace.sounds.beep());
+                director.play_prompt(call, prompt, audio, repeat, audience);
             }
             PromptSource::Url(url) => {
                 let get = |sounds: Arc<Sounds>, account| async move {
                     sounds.fetch(account, &url, Purpose::Prompt).await
                 };
-                self.play_when_ready(call, prompt, repeat, get);
+                self.play_when_ready(call, prompt, repeat, audience, get);
             }
             PromptSource::Speech { text, language } => {
                 let get = |sounds: Arc<Sounds>, account| async move {
                     sounds.speak(account, &text, &language).await
                 };
-                self.play_when_ready(call, prompt, repeat, get);
+                self.play_when_ready(call, prompt, repeat, audience, get);
             }
         }
     }
 
     /// Gets a prompt's sound, and says so when it is there or cannot be had.
-    fn play_when_ready<Get, Sound>(&self, call: CallId, prompt: PromptId, repeat: Repeat, get: Get)
-    where
+    fn play_when_ready<Get, Sound>(
+        &mut self,
+        call: CallId,
+        prompt: PromptId,
+        repeat: Repeat,
+        audience: Audience,
+        get: Get,
+    ) where
         Get: FnOnce(Arc<Sounds>, AccountId) -> Sound + Send + 'static,
         Sound: Future<Output = Result<Audio, String>> + Send,
     {
+        self.preparing.insert((call, prompt));
         let account = self.call_accounts.get(&call).copied();
         let messages = self.messages.clone();
         let sounds = Arc::clone(&self.workplace.sounds);
@@ -307,6 +359,7 @@ impl ControlLoop {
                 call,
                 prompt,
                 repeat,
+                audience,
                 sound,
             };
             let _ = messages.send(ready).await;
@@ -321,6 +374,7 @@ fn log(entry: &LogEntry) {
         conference,
         level,
         message,
+        request: _,
     } = entry;
     match level {
         LogLevel::Info => tracing::info!(%account, ?call, ?conference, "{message}"),

@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tutti_control_plane::{ControlPlane, Input, Refusal, Reply};
 use tutti_media::Audio;
-use tutti_model::{CallId, ConferenceId, PromptId, Repeat};
+use tutti_model::{Audience, CallId, ConferenceId, PromptId, Repeat};
 use tutti_sip::DialogId;
 
 use super::live::Live;
 use super::routing::Routed;
+use crate::dialling::{NotDialled, Way};
 
 /// How long the control loop may take to end; a store may hold it up.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -27,6 +28,11 @@ pub(super) enum Message {
     Happened(Box<Input>),
     /// It is known where an incoming call leads.
     Routed { dialog: DialogId, routed: Routed },
+    /// It is known how a call that we are to place gets there, or why it does not.
+    WayFound {
+        call: CallId,
+        way: Box<Result<Way, NotDialled>>,
+    },
     /// Wait music is there, or cannot be had.
     MusicReady {
         conference: ConferenceId,
@@ -38,6 +44,7 @@ pub(super) enum Message {
         call: CallId,
         prompt: PromptId,
         repeat: Repeat,
+        audience: Audience,
         sound: Result<Audio, String>,
     },
     /// No new calls from now on.

@@ -7,17 +7,20 @@
 mod effects;
 mod handle;
 mod live;
+mod outbound;
 mod routing;
 mod signalling;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tutti_control_plane::{ControlPlane, Effect, Input, Refusal, Reply};
 use tutti_media::Audio;
-use tutti_model::{AccountId, CallId, CloseReason, ConferenceId, MediaEvent, PromptId, Repeat};
+use tutti_model::{
+    AccountId, Audience, CallId, CloseReason, ConferenceId, MediaEvent, PromptId, Repeat,
+};
 use tutti_recording::RecorderEvent;
 use tutti_sip::{Endpoint, SipEvent};
 use tutti_store::Store;
@@ -28,7 +31,9 @@ pub use live::{Cut, Unwatchable, Watcher};
 use signalling::Signalling;
 
 use crate::clock::Clock;
+use crate::dialling::Dialling;
 use crate::media::{Director, Sounds};
+use crate::transcriber::Transcriber;
 use crate::webhooks::Webhooks;
 
 /// How often the media threads are looked at while there are legs.
@@ -45,6 +50,8 @@ pub struct Workplace {
     pub sounds: Arc<Sounds>,
     pub webhooks: Webhooks,
     pub sip: Endpoint,
+    pub dialling: Arc<Dialling>,
+    pub transcriber: Arc<Transcriber>,
     /// Addresses in SDP.
     pub media_ip: std::net::IpAddr,
     /// Whether a conference's identifier can be dialled.
@@ -77,6 +84,7 @@ pub fn start(
         call_accounts: BTreeMap::new(),
         music: BTreeMap::new(),
         tickets: 0,
+        preparing: BTreeSet::new(),
         view,
     };
     tokio::spawn(control_loop.run(first_effects, messages, sip_events, recorder_events));
@@ -106,6 +114,8 @@ struct ControlLoop {
     /// The ticket of the wait music that each populated conference should play.
     music: BTreeMap<ConferenceId, u64>,
     tickets: u64,
+    /// Prompts whose sound is being made ready, and which nobody has stopped.
+    preparing: BTreeSet<(CallId, PromptId)>,
     view: Arc<ControlView>,
 }
 
@@ -170,6 +180,7 @@ impl ControlLoop {
             }
             Message::Happened(input) => self.happen(*input).await,
             Message::Routed { dialog, routed } => self.routed(dialog, routed).await,
+            Message::WayFound { call, way } => self.way_found(call, *way).await,
             Message::MusicReady {
                 conference,
                 ticket,
@@ -181,9 +192,11 @@ impl ControlLoop {
                 call,
                 prompt,
                 repeat,
+                audience,
                 sound,
             } => {
-                self.prompt_ready(call, prompt, repeat, sound).await;
+                self.prompt_ready(call, prompt, repeat, audience, sound)
+                    .await;
             }
             Message::Drain => {
                 self.plane.begin_drain();
@@ -252,14 +265,19 @@ impl ControlLoop {
         call: CallId,
         prompt: PromptId,
         repeat: Repeat,
+        audience: Audience,
         sound: Result<Audio, String>,
     ) {
+        // It may have been stopped, and another one plays, while it was made ready.
+        if !self.preparing.remove(&(call, prompt)) {
+            return;
+        }
         match sound {
             Ok(audio) => {
                 let audio = tutti_media::PromptAudio::Sound(audio);
                 self.workplace
                     .director
-                    .play_prompt(call, prompt, audio, repeat);
+                    .play_prompt(call, prompt, audio, repeat, audience);
             }
             Err(reason) => {
                 let outcome = tutti_model::PromptOutcome::Failed(reason);

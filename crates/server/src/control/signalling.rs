@@ -1,6 +1,6 @@
 //! Which SIP dialog is which call, and what each side says to the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -11,11 +11,12 @@ use tutti_sip::{DialogId, EndReason, Endpoint, SipEvent};
 
 use super::ControlLoop;
 use super::handle::Message;
-use super::routing::{self, Routed};
+use super::outbound::Placing;
+use super::routing::{self, Destination, Routed};
 
 /// The codecs that legs may use: those that we offer, the preferred one first, and those that trunks
 /// and tests ask for.
-const CODECS: [Codec; 6] = [
+pub(super) const CODECS: [Codec; 6] = [
     Codec::Opus,
     Codec::G722,
     Codec::Pcmu,
@@ -36,21 +37,25 @@ struct Arrival {
 }
 
 /// A call's dialog and what was said about its audio.
-struct CallDialog {
-    dialog: DialogId,
-    local: LocalMedia<'static>,
-    /// Our answer, or our offer where the INVITE had none.
-    sdp: String,
+pub(super) struct CallDialog {
+    pub(super) dialog: DialogId,
+    pub(super) local: LocalMedia<'static>,
+    /// Our answer, or our offer where the INVITE had none or is ours.
+    pub(super) sdp: String,
     /// The INVITE had no offer: the ACK's SDP tells what the peer wants.
-    awaits_answer: bool,
+    pub(super) awaits_answer: bool,
+    /// We place the call, and nobody has answered yet.
+    pub(super) placing: Option<Placing>,
 }
 
 /// Knows the dialogs of calls.
 pub(super) struct Signalling {
     sip: Endpoint,
-    media_ip: IpAddr,
+    pub(super) media_ip: IpAddr,
     direct_join: bool,
     arrivals: BTreeMap<DialogId, Arrival>,
+    /// Calls that we are to place and whose way is not known yet.
+    pub(super) finding: BTreeSet<CallId>,
     dialogs: BTreeMap<CallId, CallDialog>,
     calls: BTreeMap<DialogId, CallId>,
 }
@@ -62,8 +67,33 @@ impl Signalling {
             media_ip,
             direct_join,
             arrivals: BTreeMap::new(),
+            finding: BTreeSet::new(),
             dialogs: BTreeMap::new(),
             calls: BTreeMap::new(),
+        }
+    }
+
+    /// Learns which dialog a call has.
+    pub(super) fn remember(&mut self, call: CallId, dialog: CallDialog) {
+        self.calls.insert(dialog.dialog, call);
+        self.dialogs.insert(call, dialog);
+    }
+
+    /// The call of a dialog, and what is known of it.
+    pub(super) fn call_of(&mut self, dialog: DialogId) -> Option<(CallId, &mut CallDialog)> {
+        let &call = self.calls.get(&dialog)?;
+        Some((call, self.dialogs.get_mut(&call)?))
+    }
+
+    /// Lets a caller hear prompts before the answer; says whether that can be.
+    pub(super) async fn early_media(&self, call: CallId) -> bool {
+        match self.dialogs.get(&call) {
+            // An INVITE without an offer gets ours with the answer: before it, nothing is agreed.
+            Some(known) if !known.awaits_answer => {
+                self.sip.early_media(known.dialog, known.sdp.clone()).await;
+                true
+            }
+            Some(_) | None => false,
         }
     }
 
@@ -80,7 +110,9 @@ impl Signalling {
         }
     }
 
+    /// Ends a call, or gives up one that we place.
     pub(super) async fn hang_up(&mut self, call: CallId) {
+        self.finding.remove(&call);
         if let Some(known) = self.dialogs.get(&call) {
             self.sip.hang_up(known.dialog).await;
         }
@@ -88,6 +120,7 @@ impl Signalling {
 
     /// Forgets a call whose leg has been closed.
     pub(super) fn forget(&mut self, call: CallId) {
+        self.finding.remove(&call);
         if let Some(known) = self.dialogs.remove(&call) {
             self.calls.remove(&known.dialog);
         }
@@ -138,8 +171,24 @@ impl ControlLoop {
                     self.happen(Input::KeySignalled { call, digit }).await;
                 }
             }
-            // The bridge places no calls yet, so no dialog of its own can progress.
-            SipEvent::Progress { .. } | SipEvent::Answered { .. } | SipEvent::Failed { .. } => {}
+            SipEvent::Progress {
+                dialog,
+                status,
+                body,
+            } => self.progressed(dialog, status, body).await,
+            SipEvent::Answered { dialog, answer } => self.picked_up(dialog, answer).await,
+            SipEvent::Failed {
+                dialog,
+                status,
+                reason,
+            } => self.not_picked_up(dialog, status, &reason).await,
+        }
+    }
+
+    /// Lets a caller hear the prompts of a call that is not answered yet.
+    pub(super) async fn early_media(&mut self, call: CallId) {
+        if self.signalling.early_media(call).await {
+            self.workplace.director.early(call);
         }
     }
 
@@ -150,20 +199,18 @@ impl ControlLoop {
         }
         let dialled = arrival.to.clone();
         self.signalling.arrivals.insert(dialog, arrival);
-        if let Ok(conference) = dialled.parse::<ConferenceId>() {
-            let routed = match self.plane.account_of(conference) {
-                Some(account) if self.signalling.direct_join => Routed::To {
-                    account,
-                    route: Route::Conference(conference),
-                },
-                Some(_) | None => Routed::Nowhere,
-            };
-            self.routed(dialog, routed).await;
-            return;
-        }
+        let conference = dialled.parse::<ConferenceId>().ok();
+        let account = conference.and_then(|conference| self.plane.account_of(conference));
+        let destination = match (conference, account) {
+            (Some(conference), Some(account)) if self.signalling.direct_join => {
+                Destination::Conference(conference, account)
+            }
+            (Some(_), Some(_) | None) => return self.routed(dialog, Routed::Nowhere).await,
+            (None, _) => Destination::Number(dialled),
+        };
         let (store, messages) = (self.workplace.store.clone(), self.messages.clone());
         tokio::spawn(async move {
-            let routed = routing::route(&store, &dialled).await;
+            let routed = routing::route(&store, destination).await;
             let _ = messages.send(Message::Routed { dialog, routed }).await;
         });
     }
@@ -178,6 +225,7 @@ impl ControlLoop {
         let (account, route) = match routed {
             Routed::To { account, route } => (account, route),
             Routed::Nowhere => return sip.reject(dialog, 404, "Not Found", &[]).await,
+            Routed::AccountInactive => return sip.reject(dialog, 403, "Forbidden", &[]).await,
             Routed::Unknown(error) => {
                 tracing::error!(%error, "a call cannot be routed");
                 return sip.reject(dialog, 500, "Server Internal Error", &[]).await;
@@ -221,14 +269,14 @@ impl ControlLoop {
 
         let call = CallId::from_bytes(rand::random());
         let awaits_answer = description.is_none();
-        self.signalling.calls.insert(dialog, call);
-        self.signalling.dialogs.insert(
+        self.signalling.remember(
             call,
             CallDialog {
                 dialog,
                 local,
                 sdp,
                 awaits_answer,
+                placing: None,
             },
         );
         self.workplace
@@ -320,9 +368,14 @@ impl ControlLoop {
 }
 
 /// What we offer of ourselves: nothing that only trunks and tests would ask for.
-fn our_offer(local: &LocalMedia<'static>) -> String {
+pub(super) fn our_offer(local: &LocalMedia<'static>) -> String {
+    sdp::make_offer(&offered(local))
+}
+
+/// Our media as our offers have it.
+pub(super) fn offered(local: &LocalMedia<'static>) -> LocalMedia<'static> {
     let codecs = local.codecs.get(..OFFERED).unwrap_or(local.codecs);
-    sdp::make_offer(&LocalMedia { codecs, ..*local })
+    LocalMedia { codecs, ..*local }
 }
 
 /// The final response that tells a caller why it was not answered.
@@ -355,13 +408,21 @@ fn status_of(reason: CloseReason) -> (u16, &'static str) {
 /// The final response to a call that the control plane refuses.
 fn refusal_status(refusal: Refusal) -> (u16, &'static str) {
     match refusal {
-        Refusal::NoSuchConference | Refusal::NoSuchParticipant | Refusal::NoSuchCall => {
-            (404, "Not Found")
-        }
+        Refusal::NoSuchConference
+        | Refusal::NoSuchParticipant
+        | Refusal::NoSuchCall
+        | Refusal::NoSuchQueue
+        | Refusal::QueueEmpty
+        | Refusal::NoSuchMember => (404, "Not Found"),
         Refusal::ConferenceTerminated => (410, "Gone"),
         Refusal::ConferenceFull => (486, "Busy Here"),
-        Refusal::TooManyConferences | Refusal::BridgeFull | Refusal::Draining => {
-            (503, "Service Unavailable")
-        }
+        Refusal::TooManyConferences
+        | Refusal::BridgeFull
+        | Refusal::Draining
+        | Refusal::TooManyQueues
+        | Refusal::ParentNotLive
+        | Refusal::DialledTooFast
+        | Refusal::TooManyOutboundCalls
+        | Refusal::OutOfMinutes => (503, "Service Unavailable"),
     }
 }

@@ -45,13 +45,15 @@ pub enum EgressError {
 pub enum Refusal {
     #[error("it is not an absolute URL")]
     NotAUrl,
-    #[error("it is longer than 8 KiB")]
+    #[error("it is not the host of a SIP URI")]
+    NotAHost,
+    #[error("it is too long")]
     TooLong,
     #[error("only http and https are followed")]
     Scheme,
     #[error("it carries a user name or a password")]
     Credentials,
-    #[error("port {0} is none of 80, 443, 8080 and 8443 (`egress.allow` can open it)")]
+    #[error("port {0} is none of the usual ones (`egress.allow` can open it)")]
     Port(u16),
     #[error("{0} is not a public address (`egress.allow` can open it)")]
     Address(IpAddr),

@@ -3,6 +3,9 @@
 //! A URL leads where its author wants, so each is judged before it is followed (`policy`), each
 //! address a name stands for is judged before it is connected to (`resolver`), and every answer is
 //! bounded in time and size. Nothing else in the bridge makes HTTP requests.
+//!
+//! The host of a SIP URI comes from somebody else as well: [`Egress::resolve_sip`] judges it by the
+//! same rules, and whoever places the call sends to the address that it answers with.
 
 mod address;
 mod error;
@@ -10,8 +13,11 @@ mod keeping;
 mod policy;
 mod resolver;
 #[cfg(test)]
+mod table_tests;
+#[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,14 +28,14 @@ use reqwest::header::{
 use reqwest::{Client, ClientBuilder, Request, StatusCode, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
-use url::Url;
+use url::{Host, Url};
 
 pub use error::{EgressError, Refusal};
 pub use keeping::{Keeping, Version};
 pub use policy::{Policy, PolicyError};
 
 use policy::Target;
-use resolver::JudgingResolver;
+use resolver::{JudgingResolver, Names, judge_all};
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +72,7 @@ const REDIRECTS: usize = 3;
 #[derive(Debug, Clone)]
 pub struct Egress {
     policy: Arc<Policy>,
+    names: Names,
     /// Connects to addresses that the policy permits.
     judged: Client,
     /// Connects to hosts that the operator named, wherever they are.
@@ -76,6 +83,14 @@ pub struct Egress {
 /// An audio file as it was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AudioBody {
+    pub bytes: Vec<u8>,
+    /// What its server says that it is.
+    pub content_type: Option<String>,
+}
+
+/// A text as it was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextBody {
     pub bytes: Vec<u8>,
     /// What its server says that it is.
     pub content_type: Option<String>,
@@ -162,18 +177,35 @@ impl Egress {
         budget: Duration,
     ) -> Result<AudioBody, EgressError> {
         let deadline = Instant::now() + budget;
-        let target = Target {
-            url: url.clone(),
-            named: true,
-        };
-        let origin = target.origin();
-        let request = self.client(&target).post(target.url.clone());
-        let request = request.header(CONTENT_TYPE, "application/json");
-        let request = request.body(body).build();
-        let request = request.map_err(|error| EgressError::of(&origin, &error))?;
-        let answered = timeout(budget, self.execute(&target, request)).await;
-        let response = answered.map_err(|_| unanswered(&origin, budget))??;
+        let (origin, response) = self
+            .post_to_named(url, "application/json", body, budget)
+            .await?;
         self.audio(&origin, response, SPEECH_BYTES, deadline).await
+    }
+
+    /// Posts a WAV file to a place that the operator chose, and reads what it answers with, within a
+    /// time: the text of what is said, of the type that the answer names.
+    pub async fn post_for_text(
+        &self,
+        url: &Url,
+        wav: Vec<u8>,
+        budget: Duration,
+    ) -> Result<TextBody, EgressError> {
+        let deadline = Instant::now() + budget;
+        let (origin, response) = self.post_to_named(url, "audio/wav", wav, budget).await?;
+        let status = response.status();
+        if status != StatusCode::OK {
+            return Err(EgressError::Status {
+                origin,
+                status: status.as_u16(),
+            });
+        }
+        let content_type = text_of(&response, CONTENT_TYPE);
+        let bytes = self.read(&origin, response, REPLY_BYTES, deadline).await?;
+        Ok(TextBody {
+            bytes,
+            content_type,
+        })
     }
 
     /// Posts a JSON document and reads the answer, whatever its status, within a time.
@@ -215,17 +247,82 @@ impl Egress {
         Ok(Response { status, body })
     }
 
+    /// The address to which a call to a SIP URI of this host and port goes, checked.
+    ///
+    /// The host is a name or an address, an IPv6 address with or without its brackets; names are
+    /// looked up as addresses alone, once, and an IPv4 address is preferred. The call must go to the
+    /// very address that comes back: asking for the name again could bring another. A trunk is the
+    /// operator's word and needs no judging.
+    ///
+    /// # Errors
+    /// `Refused` when the policy forbids the host, its port or any of its addresses; `Unreachable`
+    /// when the name stands for nothing.
+    pub async fn resolve_sip(&self, host: &str, port: u16) -> Result<SocketAddr, EgressError> {
+        let origin = || format!("sip:{host}:{port}");
+        let refused = |refusal| EgressError::refused(&origin(), refusal);
+        let target = self.policy.judge_sip(host, port).map_err(refused)?;
+        let name = match target.host {
+            Host::Ipv4(address) => return Ok((address, port).into()),
+            Host::Ipv6(address) => return Ok((address, port).into()),
+            Host::Domain(name) => name,
+        };
+        let unreachable = |reason: String| EgressError::Unreachable {
+            origin: origin(),
+            reason,
+        };
+        let asked = timeout(self.patience.connect, self.names.addresses(&name, port)).await;
+        let asked =
+            asked.map_err(|_| unreachable("its name was not resolved in time".to_owned()))?;
+        let addresses = asked.map_err(|error| unreachable(error.to_string()))?;
+        if !target.named {
+            judge_all(&self.policy, &name, &addresses)
+                .map_err(|forbidden| refused(Refusal::Address(forbidden.address)))?;
+        }
+        let v4 = addresses.iter().find(|address| address.is_ipv4());
+        let chosen = v4.or(addresses.first());
+        chosen
+            .copied()
+            .ok_or_else(|| unreachable("it has no address".to_owned()))
+    }
+
     fn with_patience(policy: Policy, patience: Patience) -> Result<Egress, EgressError> {
+        Egress::with_names(policy, patience, Names::System)
+    }
+
+    fn with_names(policy: Policy, patience: Patience, names: Names) -> Result<Egress, EgressError> {
         // Refused where the process has a provider already, which then serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let policy = Arc::new(policy);
-        let judging = JudgingResolver::new(Arc::clone(&policy));
+        let judging = JudgingResolver::new(Arc::clone(&policy), names.clone());
         Ok(Egress {
             judged: build(|| bare_client(patience).dns_resolver(judging.clone()))?,
             named: build(|| bare_client(patience))?,
             policy,
+            names,
             patience,
         })
+    }
+
+    /// Posts to a place that the operator chose, wherever it is, and returns the origin and the answer.
+    async fn post_to_named(
+        &self,
+        url: &Url,
+        content_type: &'static str,
+        body: Vec<u8>,
+        budget: Duration,
+    ) -> Result<(String, reqwest::Response), EgressError> {
+        let target = Target {
+            url: url.clone(),
+            named: true,
+        };
+        let origin = target.origin();
+        let request = self.client(&target).post(target.url.clone());
+        let request = request.header(CONTENT_TYPE, content_type);
+        let request = request.body(body).build();
+        let request = request.map_err(|error| EgressError::of(&origin, &error))?;
+        let answered = timeout(budget, self.execute(&target, request)).await;
+        let response = answered.map_err(|_| unanswered(&origin, budget))??;
+        Ok((origin, response))
     }
 
     fn judge(&self, url: &str) -> Result<Target, EgressError> {

@@ -9,15 +9,24 @@ use super::error::Refusal;
 
 const MAX_URL_BYTES: usize = 8 << 10;
 
+/// No name of a host is longer (RFC 1035 §2.3.4).
+const MAX_HOST_BYTES: usize = 255;
+
 /// The ports of public hosts that are open without being asked for.
 const PORTS: [u16; 4] = [80, 443, 8080, 8443];
 
+/// The ports at which public SIP servers are called without being asked for; others answer to other
+/// protocols, and a caller could speak to those.
+const SIP_PORTS: [u16; 3] = [5060, 5061, 5080];
+
 /// Where the bridge may go: public addresses at the usual ports, and what the operator opened.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Policy {
     networks: Vec<Network>,
     hosts: Vec<NamedHost>,
     loopback: bool,
+    /// At which public hosts are asked.
+    ports: Vec<u16>,
     /// This machine's addresses: a public one leads behind its own firewall.
     own: Vec<IpAddr>,
 }
@@ -44,6 +53,14 @@ impl Target {
     }
 }
 
+/// A SIP URI's host that may be resolved and, unless one of its addresses is forbidden, called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SipTarget {
+    pub(super) host: Host,
+    /// The operator named it: its addresses need no judging.
+    pub(super) named: bool,
+}
+
 /// Addresses with the same first bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Network {
@@ -63,9 +80,11 @@ impl Policy {
     /// Opens these networks and hosts, and with `loopback` this machine's loopback addresses.
     pub fn new(allow: &[String], loopback: bool) -> Result<Policy, PolicyError> {
         let mut policy = Policy {
+            networks: Vec::new(),
+            hosts: Vec::new(),
             loopback,
+            ports: PORTS.to_vec(),
             own: own_addresses(),
-            ..Policy::default()
         };
         for entry in allow {
             let entry = entry.trim();
@@ -81,6 +100,14 @@ impl Policy {
             }
         }
         Ok(policy)
+    }
+
+    /// The same, with these ports as the usual ones, and on a machine with these addresses as well.
+    #[cfg(test)]
+    pub(super) fn elsewhere(mut self, ports: &[u16], own: &[IpAddr]) -> Policy {
+        self.ports.extend(ports);
+        self.own.extend(own);
+        self
     }
 
     /// Judges a URL as far as that can be done without resolving its host.
@@ -103,9 +130,28 @@ impl Policy {
         self.judge_parsed(url)
     }
 
+    /// Judges the host and port of a SIP URI as far as that can be done without resolving the host.
+    pub(super) fn judge_sip(&self, host: &str, port: u16) -> Result<SipTarget, Refusal> {
+        if host.len() > MAX_HOST_BYTES {
+            return Err(Refusal::TooLong);
+        }
+        // As URLs have it, so that a number in any spelling is the address that it means.
+        let host = match host.parse() {
+            Ok(IpAddr::V6(address)) => Host::Ipv6(address),
+            Ok(IpAddr::V4(_)) | Err(_) => Host::parse(host).map_err(|_| Refusal::NotAHost)?,
+        };
+        let host = without_final_dot(host);
+        if matches!(&host, Host::Domain(name) if !is_plain_name(name)) {
+            return Err(Refusal::NotAHost);
+        }
+        let named = self.admit(&host, port, &SIP_PORTS)?;
+        Ok(SipTarget { host, named })
+    }
+
     /// Whether the bridge may connect to an address that a name stands for.
     pub(super) fn permits(&self, address: IpAddr) -> bool {
-        self.is_opened(address) || (is_public(address) && !self.own.contains(&address))
+        let is_own = self.own.contains(&address) || self.own.contains(&canonical(address));
+        self.is_opened(address) || (is_public(address) && !is_own)
     }
 
     fn judge_parsed(&self, url: Url) -> Result<Target, Refusal> {
@@ -119,10 +165,16 @@ impl Policy {
             return Err(Refusal::NotAUrl);
         };
         let host = without_final_dot(host.to_owned());
-        if self.hosts.iter().any(|named| named.opens(&host, port)) {
-            return Ok(Target { url, named: true });
+        let named = self.admit(&host, port, &self.ports)?;
+        Ok(Target { url, named })
+    }
+
+    /// Judges a host and a port; tells whether the operator named them.
+    fn admit(&self, host: &Host, port: u16, public_ports: &[u16]) -> Result<bool, Refusal> {
+        if self.hosts.iter().any(|named| named.opens(host, port)) {
+            return Ok(true);
         }
-        let address = match &host {
+        let address = match host {
             Host::Ipv4(address) => Some(IpAddr::V4(*address)),
             Host::Ipv6(address) => Some(IpAddr::V6(*address)),
             Host::Domain(_) => None,
@@ -131,14 +183,14 @@ impl Policy {
             Some(address) if self.is_opened(address) => true,
             Some(address) if self.permits(address) => false,
             Some(address) => return Err(Refusal::Address(address)),
-            None if names_this_machine(&host) && self.loopback => true,
-            None if names_this_machine(&host) => return Err(Refusal::ThisMachine),
+            None if names_this_machine(host) && self.loopback => true,
+            None if names_this_machine(host) => return Err(Refusal::ThisMachine),
             None => false,
         };
-        if !any_port && !PORTS.contains(&port) {
+        if !any_port && !public_ports.contains(&port) {
             return Err(Refusal::Port(port));
         }
-        Ok(Target { url, named: false })
+        Ok(false)
     }
 
     /// Whether the operator opened an address, or the IPv4 address inside it.

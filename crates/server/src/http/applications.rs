@@ -7,21 +7,35 @@ use axum::http::StatusCode;
 use tutti_control_plane::ApplicationRecord;
 use tutti_freeclimb::error::ApiError;
 use tutti_freeclimb::page::Position;
-use tutti_freeclimb::request::{ApplicationFilter, ApplicationUpdate};
+use tutti_freeclimb::request::{ApplicationFilter, ApplicationRequest, ApplicationUpdate};
 use tutti_freeclimb::resource::{ApplicationResource, account_uri};
 use tutti_model::ApplicationId;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Shared;
 use super::answer::{Answer, Failure, empty, json};
 use super::auth::Caller;
+use super::documentation::{ListQuery, PageOf};
 use super::lists::{self, wanted};
 use super::request::{Members, Names, QueryString};
 
-pub(super) async fn list(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    query: QueryString,
-) -> Answer {
+type Applications = PageOf<ApplicationFilter, ApplicationResource>;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, update, delete))
+}
+
+#[utoipa::path(
+    get,
+    path = "/Applications",
+    operation_id = "list_applications",
+    params(ListQuery<ApplicationFilter>),
+    responses((status = 200, description = "A page of the account's applications", body = Applications)),
+)]
+async fn list(State(shared): State<Arc<Shared>>, caller: Caller, query: QueryString) -> Answer {
     let request = query.page::<ApplicationFilter>()?;
     let filter = tutti_store::ApplicationFilter {
         alias: request.filter.alias.clone(),
@@ -40,7 +54,14 @@ pub(super) async fn list(
     })
 }
 
-pub(super) async fn create(
+#[utoipa::path(
+    post,
+    path = "/Applications",
+    operation_id = "create_an_application",
+    request_body = Option<ApplicationRequest>,
+    responses((status = 201, description = "The new application", body = ApplicationResource)),
+)]
+async fn create(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     Members(attributes): Members,
@@ -66,16 +87,25 @@ pub(super) async fn create(
     json(StatusCode::CREATED, &ApplicationResource::from(&record))
 }
 
-pub(super) async fn show(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    names: Names,
-) -> Answer {
+#[utoipa::path(
+    get,
+    path = "/Applications/{application}",
+    operation_id = "get_an_application",
+    responses((status = 200, description = "The application", body = ApplicationResource)),
+)]
+async fn show(State(shared): State<Arc<Shared>>, caller: Caller, names: Names) -> Answer {
     let record = find(&shared, &caller, &names).await?;
     json(StatusCode::OK, &ApplicationResource::from(&record))
 }
 
-pub(super) async fn update(
+#[utoipa::path(
+    post,
+    path = "/Applications/{application}",
+    operation_id = "update_an_application",
+    request_body = Option<ApplicationRequest>,
+    responses((status = 200, description = "The application as it is now", body = ApplicationResource)),
+)]
+async fn update(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     names: Names,
@@ -89,11 +119,13 @@ pub(super) async fn update(
     json(StatusCode::OK, &ApplicationResource::from(&record))
 }
 
-pub(super) async fn delete(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    names: Names,
-) -> Answer {
+#[utoipa::path(
+    delete,
+    path = "/Applications/{application}",
+    operation_id = "delete_an_application",
+    responses((status = 204, description = "The application is gone, and off its numbers")),
+)]
+async fn delete(State(shared): State<Arc<Shared>>, caller: Caller, names: Names) -> Answer {
     let application = names.id("application").ok_or(ApiError::NoSuchApplication)?;
     let store = &shared.api.store;
     if store.delete_application(caller.id(), application).await? {

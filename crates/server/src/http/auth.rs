@@ -1,21 +1,29 @@
 //! Who asks: HTTP Basic, with the account's id and its API key.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tutti_control_plane::AccountRecord;
+use tutti_control_plane::{AccountRecord, AccountStatus};
 use tutti_freeclimb::error::ApiError;
 use tutti_model::AccountId;
+use tutti_store::Store;
 
 use super::Shared;
 use super::answer::Failure;
+use super::guesses::Guesses;
+use super::noting;
+use crate::accounts::hash_of_key;
+
+/// How long a refusal takes, whatever its reason, so that its time does not tell the reason.
+const REFUSAL: Duration = Duration::from_millis(20);
 
 /// The account that asks, proven by its key, within its rate, about itself.
 pub(super) struct Caller {
@@ -38,8 +46,11 @@ impl FromRequestParts<Arc<Shared>> for Caller {
         shared: &Arc<Shared>,
     ) -> Result<Caller, Failure> {
         let credentials = Credentials::parse(&parts.headers)?;
-        let caller = prove(shared, credentials).await?;
+        let source = source_of(parts);
+        let caller = prove(&shared.api.store, &shared.guesses, source, credentials).await?;
         shared.rate.admit(caller.id())?;
+        noting::belongs_to(parts, caller.id());
+        refuse_inactive(&caller.account)?;
         let names = RawPathParams::from_request_parts(parts, shared)
             .await
             .map_err(|_| ApiError::NoSuchPath)?;
@@ -78,28 +89,59 @@ impl Credentials {
     }
 }
 
-async fn prove(shared: &Shared, credentials: Credentials) -> Result<Caller, Failure> {
-    let record = match credentials.account.parse() {
-        Ok(account) => shared.api.store.account(account).await?,
-        Err(_) => None,
+/// Who is known by the key and may do nothing all the same.
+fn refuse_inactive(account: &AccountRecord) -> Result<(), ApiError> {
+    match account.status {
+        AccountStatus::Active => Ok(()),
+        AccountStatus::Suspended | AccountStatus::Closed => Err(ApiError::AccountNotActive),
+    }
+}
+
+/// Where a request comes from, as the kernel has it: what a request says about that proves nothing.
+fn source_of(parts: &Parts) -> IpAddr {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip())
+}
+
+async fn prove(
+    store: &Store,
+    guesses: &Guesses,
+    source: IpAddr,
+    credentials: Credentials,
+) -> Result<Caller, Failure> {
+    let begun = Instant::now();
+    let claimed: Option<AccountId> = credentials.account.parse().ok();
+    guesses.admit(begun, source, claimed)?;
+    let record = match claimed {
+        Some(account) => store.account(account).await?,
+        None => None,
     };
     // An unknown account is compared too, so that it takes as long as a wrong key.
     let expected = record
         .as_ref()
         .map_or([0; 32], |record| record.api_key_hash);
-    let presented: [u8; 32] = Sha256::digest(credentials.api_key.as_bytes()).into();
+    let presented = hash_of_key(&credentials.api_key);
     let matches = bool::from(presented.ct_eq(&expected));
     match record {
-        Some(account) if matches => Ok(Caller {
-            account,
-            api_key: credentials.api_key,
-        }),
-        Some(_) | None => Err(ApiError::WrongCredentials.into()),
+        Some(account) if matches => {
+            guesses.right(begun, source, account.id);
+            Ok(Caller {
+                account,
+                api_key: credentials.api_key,
+            })
+        }
+        Some(_) | None => {
+            let refusal = guesses.wrong(begun, source, claimed);
+            tokio::time::sleep_until((begun + REFUSAL).into()).await;
+            Err(refusal.into())
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tutti_model::Timestamp;
+
     use super::*;
 
     #[test]
@@ -131,6 +173,129 @@ mod tests {
             Credentials::parse(&HeaderMap::new()),
             Err(ApiError::NoCredentials)
         );
+    }
+
+    #[tokio::test]
+    async fn a_key_opens_its_own_account_and_nothing_else() {
+        let (store, guesses) = (two_accounts().await, Guesses::new());
+        let table = [
+            (OURS.to_string(), "key of ours", true),
+            (THEIRS.to_string(), "key of theirs", true),
+            (OURS.to_string(), "key of theirs", false),
+            (OURS.to_string(), "", false),
+            (OURS.to_string(), "KEY OF OURS", false),
+            (NOBODY.to_string(), "key of ours", false),
+            // The hash that an unknown account is compared with is no way in.
+            (NOBODY.to_string(), "", false),
+            ("nonsense".to_owned(), "key of ours", false),
+        ];
+        for (account, api_key, opens) in table {
+            let told = format!("{account} {api_key:?}");
+            let outcome = prove_as(&store, &guesses, 1, &account, api_key).await;
+            match outcome {
+                Ok(caller) => assert!(opens && caller.id().to_string() == account, "{told}"),
+                Err(error) => {
+                    assert!(!opens, "{told}");
+                    assert_eq!(error, ApiError::WrongCredentials, "{told}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_right_key_after_too_many_wrong_ones_is_not_told_apart() {
+        let (store, guesses) = (two_accounts().await, Guesses::new());
+        let ours = OURS.to_string();
+        for _ in 0..10 {
+            let wrong = prove_as(&store, &guesses, 1, &NOBODY.to_string(), "guess").await;
+            assert_eq!(wrong.err(), Some(ApiError::WrongCredentials));
+        }
+        for key in ["guess", "key of ours"] {
+            let refused = prove_as(&store, &guesses, 1, &ours, key).await.err();
+            let refused = refused.expect("a key was looked at");
+            assert_eq!((refused.status(), refused.code()), (429, 24));
+            assert!(refused.retry_after_secs().is_some_and(|wait| wait <= 61));
+        }
+        // Elsewhere it opens the account, and is let in there from then on, whoever guesses.
+        assert!(
+            prove_as(&store, &guesses, 2, &ours, "key of ours")
+                .await
+                .is_ok()
+        );
+        for _ in 0..10 {
+            let _ = prove_as(&store, &guesses, 3, &ours, "guess").await;
+        }
+        assert!(
+            prove_as(&store, &guesses, 2, &ours, "key of ours")
+                .await
+                .is_ok()
+        );
+        let new = prove_as(&store, &guesses, 4, &ours, "key of ours").await;
+        assert_eq!(new.err().map(|error| error.status()), Some(429));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_takes_its_time_whether_the_account_exists_or_not() {
+        let (store, guesses) = (two_accounts().await, Guesses::new());
+        for account in [OURS.to_string(), NOBODY.to_string(), "nonsense".to_owned()] {
+            let begun = Instant::now();
+            let _ = prove_as(&store, &guesses, 1, &account, "guess").await;
+            assert!(begun.elapsed() >= REFUSAL);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_that_is_not_active_is_known_and_refused() {
+        let store = two_accounts().await;
+        let account = store.account(OURS).await.unwrap().unwrap();
+        assert_eq!(refuse_inactive(&account), Ok(()));
+        for status in [AccountStatus::Suspended, AccountStatus::Closed] {
+            let inactive = AccountRecord {
+                status,
+                ..account.clone()
+            };
+            let refused = refuse_inactive(&inactive).unwrap_err();
+            assert_eq!(refused.status(), 403);
+        }
+    }
+
+    const OURS: AccountId = AccountId::from_bytes([1; 20]);
+    const THEIRS: AccountId = AccountId::from_bytes([2; 20]);
+    const NOBODY: AccountId = AccountId::from_bytes([3; 20]);
+
+    async fn two_accounts() -> Store {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        for (id, key) in [(OURS, "key of ours"), (THEIRS, "key of theirs")] {
+            let record = AccountRecord {
+                id,
+                api_key_hash: hash_of_key(key),
+                signing_secrets: Vec::new(),
+                status: AccountStatus::Active,
+                alias: None,
+                label: None,
+                revision: 1,
+                created: Timestamp::from_micros(0),
+                updated: Timestamp::from_micros(0),
+            };
+            store.put_account(&record).await.unwrap();
+        }
+        store
+    }
+
+    async fn prove_as(
+        store: &Store,
+        guesses: &Guesses,
+        host: u8,
+        account: &str,
+        api_key: &str,
+    ) -> Result<Caller, ApiError> {
+        let credentials = Credentials {
+            account: account.to_owned(),
+            api_key: api_key.to_owned(),
+        };
+        let source = IpAddr::from([10, 0, 0, host]);
+        let proven = prove(store, guesses, source, credentials).await;
+        proven.map_err(Failure::into_error)
     }
 
     fn parse(header: &str) -> Result<Credentials, ApiError> {

@@ -7,16 +7,37 @@ use axum::http::StatusCode;
 use tutti_control_plane::{ConferenceRecord, Input, Reply};
 use tutti_freeclimb::error::ApiError;
 use tutti_freeclimb::page::Position;
-use tutti_freeclimb::request::{ConferenceFilter, create_conference, update_conference};
+use tutti_freeclimb::request::{
+    ConferenceFilter, CreateConferenceRequest, UpdateConferenceRequest, create_conference,
+    update_conference,
+};
 use tutti_freeclimb::resource::{ConferenceResource, account_uri};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Shared;
 use super::answer::{Answer, Failure, empty, json};
 use super::auth::Caller;
+use super::documentation::{ListQuery, PageOf};
 use super::lists::{self, during, wanted};
 use super::request::{Members, Names, QueryString};
 
-pub(super) async fn create(
+type Conferences = PageOf<ConferenceFilter, ConferenceResource>;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, update))
+}
+
+#[utoipa::path(
+    post,
+    path = "/Conferences",
+    operation_id = "create_a_conference",
+    request_body = Option<CreateConferenceRequest>,
+    responses((status = 200, description = "The new conference, empty", body = ConferenceResource)),
+)]
+async fn create(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     Members(attributes): Members,
@@ -25,19 +46,20 @@ pub(super) async fn create(
         account: caller.id(),
         options: create_conference(&attributes)?,
     };
-    match shared.api.control.request(input).await? {
-        Reply::Conference(record) => json(StatusCode::OK, &ConferenceResource::from(&record)),
-        Reply::Done | Reply::Participant(_) | Reply::ParticipantNow(_) => {
-            Err(ApiError::Internal.into())
-        }
-    }
+    let Reply::Conference(record) = shared.api.control.request(input).await? else {
+        return Err(ApiError::Internal.into());
+    };
+    json(StatusCode::OK, &ConferenceResource::from(&record))
 }
 
-pub(super) async fn list(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    query: QueryString,
-) -> Answer {
+#[utoipa::path(
+    get,
+    path = "/Conferences",
+    operation_id = "list_conferences",
+    params(ListQuery<ConferenceFilter>),
+    responses((status = 200, description = "A page of the account's conferences, terminated ones included", body = Conferences)),
+)]
+async fn list(State(shared): State<Arc<Shared>>, caller: Caller, query: QueryString) -> Answer {
     let request = query.page::<ConferenceFilter>()?;
     let filter = tutti_store::ConferenceFilter {
         status: request.filter.status,
@@ -59,16 +81,25 @@ pub(super) async fn list(
     })
 }
 
-pub(super) async fn show(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    names: Names,
-) -> Answer {
+#[utoipa::path(
+    get,
+    path = "/Conferences/{conference}",
+    operation_id = "get_a_conference",
+    responses((status = 200, description = "The conference, terminated ones included", body = ConferenceResource)),
+)]
+async fn show(State(shared): State<Arc<Shared>>, caller: Caller, names: Names) -> Answer {
     let record = find(&shared, &caller, &names).await?;
     json(StatusCode::OK, &ConferenceResource::from(&record))
 }
 
-pub(super) async fn update(
+#[utoipa::path(
+    post,
+    path = "/Conferences/{conference}",
+    operation_id = "update_a_conference",
+    request_body = Option<UpdateConferenceRequest>,
+    responses((status = 204, description = "The conference is changed")),
+)]
+async fn update(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     names: Names,

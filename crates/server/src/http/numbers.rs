@@ -8,20 +8,45 @@ use tutti_control_plane::NumberRecord;
 use tutti_freeclimb::error::ApiError;
 use tutti_freeclimb::page::Position;
 use tutti_freeclimb::request::{
-    AvailableNumberFilter, Edit, NumberFilter, NumberPurchase, NumberUpdate,
+    AvailableNumberFilter, BuyIncomingNumberRequest, Edit, IncomingNumberRequest, NumberFilter,
+    NumberPurchase, NumberUpdate,
 };
 use tutti_freeclimb::resource::{NumberResource, account_uri};
 use tutti_model::{ApplicationId, NumberId};
 use tutti_store::Listing;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Shared;
 use super::answer::{Answer, Failure, empty, json};
 use super::auth::Caller;
+use super::documentation::{ListQuery, PageOf};
 use super::lists::{self, wanted};
 use super::request::{Members, Names, QueryString};
 
+type AvailableNumbers = PageOf<AvailableNumberFilter, NumberResource>;
+type IncomingNumbers = PageOf<NumberFilter, NumberResource>;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, buy))
+        .routes(routes!(show, update, delete))
+}
+
+/// The numbers for sale, which are nobody's in particular.
+pub(super) fn routes_for_everybody() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new().routes(routes!(available))
+}
+
 /// Numbers for sale: none, because the bridge owns none.
-pub(super) async fn available(_: Caller, query: QueryString) -> Answer {
+#[utoipa::path(
+    get,
+    path = "/AvailablePhoneNumbers",
+    operation_id = "list_available_numbers",
+    params(ListQuery<AvailableNumberFilter>),
+    responses((status = 200, description = "An empty page: the bridge sells no numbers", body = AvailableNumbers)),
+)]
+async fn available(_: Caller, query: QueryString) -> Answer {
     let request = query.page::<AvailableNumberFilter>()?;
     let none: Vec<NumberResource> = Vec::new();
     json(
@@ -30,11 +55,14 @@ pub(super) async fn available(_: Caller, query: QueryString) -> Answer {
     )
 }
 
-pub(super) async fn list(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    query: QueryString,
-) -> Answer {
+#[utoipa::path(
+    get,
+    path = "/IncomingPhoneNumbers",
+    operation_id = "list_incoming_numbers",
+    params(ListQuery<NumberFilter>),
+    responses((status = 200, description = "A page of the account's numbers", body = IncomingNumbers)),
+)]
+async fn list(State(shared): State<Arc<Shared>>, caller: Caller, query: QueryString) -> Answer {
     let request = query.page::<NumberFilter>()?;
     let filter = tutti_store::NumberFilter {
         phone_number: request.filter.phone_number.clone(),
@@ -64,7 +92,14 @@ pub(super) async fn list(
 }
 
 /// Registers a number that somebody else brings here, unless it is taken.
-pub(super) async fn buy(
+#[utoipa::path(
+    post,
+    path = "/IncomingPhoneNumbers",
+    operation_id = "buy_a_phone_number",
+    request_body = BuyIncomingNumberRequest,
+    responses((status = 200, description = "The number, which is the account's from now on", body = NumberResource)),
+)]
+async fn buy(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     Members(attributes): Members,
@@ -88,16 +123,25 @@ pub(super) async fn buy(
     json(StatusCode::OK, &NumberResource::from(&record))
 }
 
-pub(super) async fn show(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    names: Names,
-) -> Answer {
+#[utoipa::path(
+    get,
+    path = "/IncomingPhoneNumbers/{number}",
+    operation_id = "get_an_incoming_number",
+    responses((status = 200, description = "The number", body = NumberResource)),
+)]
+async fn show(State(shared): State<Arc<Shared>>, caller: Caller, names: Names) -> Answer {
     let record = find(&shared, &caller, &names).await?;
     json(StatusCode::OK, &NumberResource::from(&record))
 }
 
-pub(super) async fn update(
+#[utoipa::path(
+    post,
+    path = "/IncomingPhoneNumbers/{number}",
+    operation_id = "update_an_incoming_number",
+    request_body = Option<IncomingNumberRequest>,
+    responses((status = 200, description = "The number as it is now", body = NumberResource)),
+)]
+async fn update(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     names: Names,
@@ -115,11 +159,13 @@ pub(super) async fn update(
     json(StatusCode::OK, &NumberResource::from(&record))
 }
 
-pub(super) async fn delete(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    names: Names,
-) -> Answer {
+#[utoipa::path(
+    delete,
+    path = "/IncomingPhoneNumbers/{number}",
+    operation_id = "delete_an_incoming_number",
+    responses((status = 204, description = "The number is no longer the account's")),
+)]
+async fn delete(State(shared): State<Arc<Shared>>, caller: Caller, names: Names) -> Answer {
     let number = names.id("number").ok_or(ApiError::NoSuchNumber)?;
     if shared.api.store.delete_number(caller.id(), number).await? {
         empty(StatusCode::NO_CONTENT)

@@ -7,18 +7,38 @@ use axum::http::StatusCode;
 use tutti_control_plane::{Input, ParticipantRecord, Reply};
 use tutti_freeclimb::error::ApiError;
 use tutti_freeclimb::page::Position;
-use tutti_freeclimb::request::{ParticipantFilter, update_participant};
+use tutti_freeclimb::request::{
+    ParticipantFilter, UpdateConferenceParticipantRequest, update_participant,
+};
 use tutti_freeclimb::resource::{ParticipantResource, account_uri};
 use tutti_model::{CallId, ConferenceId};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Shared;
 use super::answer::{Answer, empty, json};
 use super::auth::Caller;
 use super::conferences;
+use super::documentation::{ListQuery, PageOf};
 use super::lists::{self, wanted};
 use super::request::{Members, Names, QueryString};
 
-pub(super) async fn list(
+type Participants = PageOf<ParticipantFilter, ParticipantResource>;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show, update, remove))
+}
+
+#[utoipa::path(
+    get,
+    path = "/Conferences/{conference}/Participants",
+    operation_id = "list_participants",
+    params(ListQuery<ParticipantFilter>),
+    responses((status = 200, description = "A page of those who are in the conference", body = Participants)),
+)]
+async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     names: Names,
@@ -46,11 +66,13 @@ pub(super) async fn list(
     })
 }
 
-pub(super) async fn show(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    names: Names,
-) -> Answer {
+#[utoipa::path(
+    get,
+    path = "/Conferences/{conference}/Participants/{call}",
+    operation_id = "get_a_participant",
+    responses((status = 200, description = "The participant", body = ParticipantResource)),
+)]
+async fn show(State(shared): State<Arc<Shared>>, caller: Caller, names: Names) -> Answer {
     let (conference, call) = place(&names)?;
     let store = &shared.api.store;
     let record = store.participant(caller.id(), conference, call).await?;
@@ -58,7 +80,14 @@ pub(super) async fn show(
     json(StatusCode::OK, &ParticipantResource::from(&record))
 }
 
-pub(super) async fn update(
+#[utoipa::path(
+    post,
+    path = "/Conferences/{conference}/Participants/{call}",
+    operation_id = "update_a_participant",
+    request_body = Option<UpdateConferenceParticipantRequest>,
+    responses((status = 200, description = "The participant as it is now", body = ParticipantResource)),
+)]
+async fn update(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     names: Names,
@@ -71,19 +100,19 @@ pub(super) async fn update(
         call,
         change: update_participant(&attributes)?,
     };
-    match shared.api.control.request(input).await? {
-        Reply::Participant(record) => json(StatusCode::OK, &ParticipantResource::from(&record)),
-        Reply::Done | Reply::Conference(_) | Reply::ParticipantNow(_) => {
-            Err(ApiError::Internal.into())
-        }
-    }
+    let Reply::Participant(record) = shared.api.control.request(input).await? else {
+        return Err(ApiError::Internal.into());
+    };
+    json(StatusCode::OK, &ParticipantResource::from(&record))
 }
 
-pub(super) async fn remove(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    names: Names,
-) -> Answer {
+#[utoipa::path(
+    delete,
+    path = "/Conferences/{conference}/Participants/{call}",
+    operation_id = "remove_a_participant",
+    responses((status = 204, description = "The call is no longer in the conference")),
+)]
+async fn remove(State(shared): State<Arc<Shared>>, caller: Caller, names: Names) -> Answer {
     let (conference, call) = place(&names)?;
     let input = Input::RemoveParticipant {
         account: caller.id(),

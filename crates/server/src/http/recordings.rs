@@ -19,27 +19,52 @@ use tutti_freeclimb::page::{ListRequest, Position};
 use tutti_freeclimb::request::RecordingFilter;
 use tutti_freeclimb::resource::{RecordingResource, account_uri};
 use tutti_recording::recording_path;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::answer::{Answer, Failure, empty, json};
 use super::auth::Caller;
+use super::documentation::{ListQuery, PageOf};
 use super::lists::{self, during, wanted};
 use super::range::ByteRange;
 use super::request::{Names, QueryString};
 use super::{Shared, calls, conferences};
 
+type Recordings = PageOf<RecordingFilter, RecordingResource>;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(list_of_conference))
+        .routes(routes!(list_of_call))
+        .routes(routes!(show, delete))
+        .routes(routes!(download))
+        .routes(routes!(stream))
+}
+
 /// How much of a file is read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-pub(super) async fn list(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    query: QueryString,
-) -> Answer {
+#[utoipa::path(
+    get,
+    path = "/Recordings",
+    operation_id = "list_recordings",
+    params(ListQuery<RecordingFilter>),
+    responses((status = 200, description = "A page of finished recordings", body = Recordings)),
+)]
+async fn list(State(shared): State<Arc<Shared>>, caller: Caller, query: QueryString) -> Answer {
     let path = format!("{}/Recordings", account_uri(caller.id()));
     page(&shared, &caller, query.page()?, &path).await
 }
 
-pub(super) async fn list_of_conference(
+#[utoipa::path(
+    get,
+    path = "/Conferences/{conference}/Recordings",
+    operation_id = "list_conference_recordings",
+    params(ListQuery<RecordingFilter>),
+    responses((status = 200, description = "A page of finished recordings", body = Recordings)),
+)]
+async fn list_of_conference(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     names: Names,
@@ -53,7 +78,14 @@ pub(super) async fn list_of_conference(
     page(&shared, &caller, request, &path).await
 }
 
-pub(super) async fn list_of_call(
+#[utoipa::path(
+    get,
+    path = "/Calls/{call}/Recordings",
+    operation_id = "list_call_recordings",
+    params(ListQuery<RecordingFilter>),
+    responses((status = 200, description = "A page of finished recordings", body = Recordings)),
+)]
+async fn list_of_call(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     names: Names,
@@ -66,20 +98,24 @@ pub(super) async fn list_of_call(
     page(&shared, &caller, request, &path).await
 }
 
-pub(super) async fn show(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    names: Names,
-) -> Answer {
+#[utoipa::path(
+    get,
+    path = "/Recordings/{recording}",
+    operation_id = "get_a_recording",
+    responses((status = 200, description = "The recording", body = RecordingResource)),
+)]
+async fn show(State(shared): State<Arc<Shared>>, caller: Caller, names: Names) -> Answer {
     let record = find(&shared, &caller, &names).await?;
     json(StatusCode::OK, &RecordingResource::from(&record))
 }
 
-pub(super) async fn delete(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    names: Names,
-) -> Answer {
+#[utoipa::path(
+    delete,
+    path = "/Recordings/{recording}",
+    operation_id = "delete_a_recording",
+    responses((status = 204, description = "The recording and its file are gone")),
+)]
+async fn delete(State(shared): State<Arc<Shared>>, caller: Caller, names: Names) -> Answer {
     let recording = find(&shared, &caller, &names).await?.id;
     let store = &shared.api.store;
     if !store.delete_recording(caller.id(), recording).await? {
@@ -92,7 +128,16 @@ pub(super) async fn delete(
     empty(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn download(
+#[utoipa::path(
+    get,
+    path = "/Recordings/{recording}/Download",
+    operation_id = "download_a_recording_file",
+    responses(
+        (status = 200, description = "The file, to be saved", body = Vec<u8>, content_type = "audio/wav"),
+        (status = 206, description = "The part of it that the request asks for", body = Vec<u8>, content_type = "audio/wav"),
+    ),
+)]
+async fn download(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     names: Names,
@@ -107,7 +152,16 @@ pub(super) async fn download(
     Ok(response)
 }
 
-pub(super) async fn stream(
+#[utoipa::path(
+    get,
+    path = "/Recordings/{recording}/Stream",
+    operation_id = "stream_a_recording_file",
+    responses(
+        (status = 200, description = "The file, to be played", body = Vec<u8>, content_type = "audio/wav"),
+        (status = 206, description = "The part of it that the request asks for", body = Vec<u8>, content_type = "audio/wav"),
+    ),
+)]
+async fn stream(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     names: Names,
@@ -147,6 +201,11 @@ async fn find(shared: &Shared, caller: &Caller, names: &Names) -> Result<Recordi
     let recording = names.id("recording").ok_or(ApiError::NoSuchRecording)?;
     let record = shared.api.store.recording(caller.id(), recording).await?;
     let record = record.ok_or(ApiError::NoSuchRecording)?;
+    // Its file may still be there for a moment.
+    let now = shared.api.clock.now();
+    if record.kept_until.is_some_and(|until| until <= now) {
+        return Err(ApiError::NoSuchRecording.into());
+    }
     match &record.status {
         RecordingStatus::Ready { .. } | RecordingStatus::Failed { .. } => Ok(record),
         RecordingStatus::Open => Err(ApiError::NoSuchRecording.into()),

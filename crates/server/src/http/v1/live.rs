@@ -10,6 +10,8 @@ use futures_util::stream::unfold;
 use serde_json::{Value, json};
 use tutti_control_plane::{LiveEvent, LiveNews};
 use tutti_freeclimb::date;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::problem::Problem;
 use crate::control::{Cut, Watcher};
@@ -17,9 +19,19 @@ use crate::http::Shared;
 use crate::http::answer::Failure;
 use crate::http::auth::Caller;
 
+pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new().routes(routes!(stream))
+}
+
 /// Streams events until the client goes, falls behind, or the bridge stops; the last event is
 /// `cut` then, and says why.
-pub(super) async fn stream(
+#[utoipa::path(
+    get,
+    path = "/live",
+    operation_id = "live",
+    responses((status = 200, description = "Server-sent events, without end", body = String, content_type = "text/event-stream")),
+)]
+async fn stream(
     State(shared): State<Arc<Shared>>,
     caller: Result<Caller, Failure>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {

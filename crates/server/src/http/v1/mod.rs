@@ -9,18 +9,20 @@ mod problem;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::Problem;
-use super::Shared;
+use super::{Shared, documentation};
+
+/// What there is, each file with the table of its own paths.
+pub(super) fn api() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new()
+        .merge(live::routes())
+        .merge(participants::routes())
+}
 
 pub(super) fn router() -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/live", get(live::stream))
-        .route(
-            "/conferences/{conference}/participants/{call}",
-            get(participants::show).patch(participants::update),
-        )
+    documentation::with_own(api())
         .fallback(async || Problem::NoSuchPath)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
 }

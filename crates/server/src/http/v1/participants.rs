@@ -10,6 +10,11 @@ use tutti_control_plane::{GainsChange, Input, ParticipantNow, Reply};
 use tutti_freeclimb::date;
 use tutti_freeclimb::error::ApiError;
 use tutti_model::Gains;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
+use utoipa::openapi::RefOr;
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::problem::Problem;
 use crate::http::Shared;
@@ -22,9 +27,9 @@ const INPUT_GAIN: &str = "inputGainDb";
 const OUTPUT_GAIN: &str = "outputGainDb";
 
 /// A participant as it is now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Participant {
+struct Participant {
     conference_id: String,
     call_id: String,
     talk: bool,
@@ -37,7 +42,17 @@ pub(super) struct Participant {
     joined: String,
 }
 
-pub(super) async fn show(
+pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new().routes(routes!(show, update))
+}
+
+#[utoipa::path(
+    get,
+    path = "/conferences/{conference}/participants/{call}",
+    operation_id = "show_participant",
+    responses((status = 200, description = "The participant", body = Participant)),
+)]
+async fn show(
     State(shared): State<Arc<Shared>>,
     caller: Result<Caller, Failure>,
     names: Result<Names, Failure>,
@@ -51,7 +66,14 @@ pub(super) async fn show(
     answer(shared.api.control.request(input).await?)
 }
 
-pub(super) async fn update(
+#[utoipa::path(
+    patch,
+    path = "/conferences/{conference}/participants/{call}",
+    operation_id = "update_participant",
+    request_body = ChangeOfGains,
+    responses((status = 200, description = "The participant as it is now", body = Participant)),
+)]
+async fn update(
     State(shared): State<Arc<Shared>>,
     caller: Result<Caller, Failure>,
     names: Result<Names, Failure>,
@@ -68,12 +90,10 @@ pub(super) async fn update(
 }
 
 fn answer(reply: Reply) -> Result<Json<Participant>, Problem> {
-    match reply {
-        Reply::ParticipantNow(now) => Ok(Json(Participant::from(now))),
-        Reply::Done | Reply::Conference(_) | Reply::Participant(_) => {
-            Err(ApiError::Internal.into())
-        }
-    }
+    let Reply::ParticipantNow(now) = reply else {
+        return Err(ApiError::Internal.into());
+    };
+    Ok(Json(Participant::from(now)))
 }
 
 impl From<ParticipantNow> for Participant {
@@ -117,6 +137,29 @@ fn gains_change(body: &[u8]) -> Result<GainsChange, String> {
         return Err(format!("nothing to change: {INPUT_GAIN} or {OUTPUT_GAIN}"));
     }
     Ok(change)
+}
+
+/// What `gains_change` reads, as the API's description tells it.
+struct ChangeOfGains;
+
+impl ToSchema for ChangeOfGains {}
+
+impl PartialSchema for ChangeOfGains {
+    fn schema() -> RefOr<Schema> {
+        let most = Gains::MOST_DB;
+        let decibels = || {
+            ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .minimum(Some(-most))
+                .maximum(Some(most))
+        };
+        ObjectBuilder::new()
+            .property(INPUT_GAIN, decibels())
+            .property(OUTPUT_GAIN, decibels())
+            .min_properties(Some(1))
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+            .into()
+    }
 }
 
 fn gain(name: &str, value: &Value) -> Result<i8, String> {
