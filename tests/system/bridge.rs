@@ -38,6 +38,7 @@ pub(crate) struct Home {
 pub(crate) struct Settings {
     environment: Vec<(String, String)>,
     media_ports: Option<u16>,
+    file: Option<String>,
 }
 
 impl Settings {
@@ -50,6 +51,12 @@ impl Settings {
     /// Leaves a key to its default.
     pub(crate) fn without(self, key: &str) -> Settings {
         self.with(key, "")
+    }
+
+    /// Has a configuration file, for what the environment cannot say.
+    pub(crate) fn with_file(mut self, text: impl Into<String>) -> Settings {
+        self.file = Some(text.into());
+        self
     }
 
     /// Has only so many ports for audio.
@@ -118,6 +125,11 @@ impl Bridge {
 
     pub(crate) fn home(&self) -> &Home {
         self.home.as_ref().expect("only kill() takes it")
+    }
+
+    /// Where it keeps what is true.
+    pub(crate) fn storage_url(&self) -> String {
+        format!("sqlite://{}", self.home().path().join("tutti.db").display())
     }
 
     /// What a direct join dials.
@@ -232,6 +244,11 @@ fn command(home: &Home, ports: &PortBlock, settings: &Settings) -> Command {
         .stdin(Stdio::null())
         .stdout(File::create(home.path().join("stdout")).unwrap())
         .stderr(File::create(home.path().join("stderr")).unwrap());
+    if let Some(text) = &settings.file {
+        let file = home.path().join("tutti.toml");
+        fs::write(&file, text).unwrap();
+        command.arg("serve").arg("--config").arg(file);
+    }
     for (key, value) in &settings.environment {
         match value.as_str() {
             "" => command.env_remove(key),

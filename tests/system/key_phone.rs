@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use crate::patience::PATIENCE;
 
+/// One turn of 1 kHz in µ-law: the digital milliwatt (ITU-T G.711, table 6).
+const TONE: [u8; 8] = [0x1e, 0x0b, 0x0b, 0x1e, 0x9e, 0x8b, 0x8b, 0x9e];
+
 const FRAME: Duration = Duration::from_millis(20);
 
 /// The payload type of telephone-event that this phone offers.
@@ -31,12 +34,19 @@ pub(crate) struct KeyPhone {
     keys: Sender<char>,
     heard: Arc<Mutex<Vec<(u32, char)>>>,
     running: Arc<AtomicBool>,
+    speaking: Arc<AtomicBool>,
+    hung_up: bool,
     media: Option<JoinHandle<()>>,
 }
 
 impl KeyPhone {
-    /// Calls a conference, and is in the call when this returns.
+    /// Calls, and is in the call when this returns.
     pub(crate) fn call(bridge: SocketAddr, target: &str) -> KeyPhone {
+        KeyPhone::try_call(bridge, target).unwrap_or_else(|refused| panic!("{refused}"))
+    }
+
+    /// Calls, and is in the call when this returns, or is told why not.
+    pub(crate) fn try_call(bridge: SocketAddr, target: &str) -> Result<KeyPhone, String> {
         let signalling = UdpSocket::bind("127.0.0.1:0").unwrap();
         signalling.set_read_timeout(Some(PATIENCE)).unwrap();
         let audio = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -57,11 +67,17 @@ impl KeyPhone {
             keys,
             heard: Arc::default(),
             running: Arc::new(AtomicBool::new(true)),
+            speaking: Arc::default(),
+            hung_up: false,
             media: None,
         };
         phone.send("INVITE", 1, "Content-Type: application/sdp\r\n", &sdp);
         let answer = phone.final_answer();
-        assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+        if !answer.starts_with("SIP/2.0 200 ") {
+            phone.send("ACK", 1, "", "");
+            phone.hung_up = true;
+            return Err(answer);
+        }
         let to = answer.lines().find_map(|line| line.strip_prefix("To: "));
         phone.to = to.unwrap().to_owned();
         phone.send("ACK", 1, "", "");
@@ -76,9 +92,20 @@ impl KeyPhone {
             pressed,
             heard: Arc::clone(&phone.heard),
             running: Arc::clone(&phone.running),
+            speaking: Arc::clone(&phone.speaking),
         };
         phone.media = Some(std::thread::spawn(move || media.run()));
-        phone
+        Ok(phone)
+    }
+
+    /// Says something, or nothing, from now on: a tone.
+    pub(crate) fn say(&self, speaking: bool) {
+        self.speaking.store(speaking, Ordering::Relaxed);
+    }
+
+    /// Presses keys one after the other.
+    pub(crate) fn press_all(&self, keys: &str) {
+        keys.chars().for_each(|key| self.press(key));
     }
 
     /// Presses a key and tells of it in RTP.
@@ -140,16 +167,19 @@ impl Drop for KeyPhone {
         if let Some(media) = self.media.take() {
             let _ = media.join();
         }
-        self.send("BYE", self.cseq + 1, "", "");
+        if !self.hung_up {
+            self.send("BYE", self.cseq + 1, "", "");
+        }
     }
 }
 
-/// The phone's audio: silence, with a key's event in its place from time to time.
+/// The phone's audio: silence or a tone, with a key's event in its place from time to time.
 struct Media {
     audio: UdpSocket,
     pressed: Receiver<char>,
     heard: Arc<Mutex<Vec<(u32, char)>>>,
     running: Arc<AtomicBool>,
+    speaking: Arc<AtomicBool>,
 }
 
 impl Media {
@@ -174,6 +204,9 @@ impl Media {
                     let [d0, d1] = (160 * (n.min(4) as u16 + 1)).to_be_bytes();
                     let marker = if n == 0 { 0x80 } else { 0 };
                     rtp(EVENT | marker, frame, start, &[code, flags, d0, d1])
+                }
+                Some(_) | None if self.speaking.load(Ordering::Relaxed) => {
+                    rtp(0, frame, timestamp, &TONE.repeat(20))
                 }
                 Some(_) | None => rtp(0, frame, timestamp, &[0xff; 160]),
             };

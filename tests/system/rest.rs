@@ -76,6 +76,25 @@ impl Rest {
         self.expect(status, self.send(self.request(Method::DELETE, path)).await)
     }
 
+    /// Any request to a path below any account.
+    pub(crate) async fn send_to(
+        &self,
+        account: &str,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Reply {
+        let method = method.parse().unwrap();
+        let url = format!("{}/Accounts/{account}{path}", self.base);
+        let request = self.client.request(method, url);
+        let request = request.basic_auth(&self.account, Some(&self.api_key));
+        self.send(match body {
+            Value::Null => request,
+            body => request.body(body.to_string()),
+        })
+        .await
+    }
+
     /// Creates a conference and returns its id.
     pub(crate) async fn create_conference(&self, options: Value) -> String {
         let conference = self.post("/Conferences", &options, 200).await.json();

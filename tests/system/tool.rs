@@ -20,7 +20,26 @@ pub(crate) fn tool(name: &str) -> Command {
 
 /// The Python that has FreeClimb's SDK.
 pub(crate) fn python_with_sdk() -> Command {
-    let python = target_folder().join("python-sdk/bin/python");
+    python_in("python-sdk")
+}
+
+/// The Python that has FreeClimb's SDK as it was a generation ago.
+pub(crate) fn python_with_old_sdk() -> Command {
+    python_in("python-sdk-4")
+}
+
+/// Node, and the folder that has FreeClimb's SDK.
+pub(crate) fn node_with_sdk() -> (Command, PathBuf) {
+    let modules = target_folder().join("node-sdk/node_modules");
+    assert!(
+        modules.join("@freeclimb/sdk").is_dir(),
+        "the FreeClimb SDK for Node is not installed; scripts/test installs it"
+    );
+    (tool("node"), modules)
+}
+
+fn python_in(folder: &str) -> Command {
+    let python = target_folder().join(folder).join("bin/python");
     assert!(
         python.is_file(),
         "the FreeClimb SDK is not installed; scripts/test installs it"

@@ -51,6 +51,8 @@ class Application:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 application.receive(self.path, body, self.headers["FreeClimb-Signature"])
                 script = application.scripts.get(self.path, freeclimb.PerclScript(commands=[]))
+                if callable(script):
+                    script = script(body)
                 answer = script.to_json().encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
@@ -72,6 +74,8 @@ class Application:
             RequestVerifier.verify_request_signature(body, signature, SIGNING_SECRET)
             model = freeclimb.Webhook.from_json(body)
             assert type(model) is not freeclimb.Webhook, f"no model of its own for {body}"
+            # A field that the model has no name for is looked up here.
+            object.__setattr__(model, "as_sent", json.loads(body))
             self.webhooks.append((path, model))
         except Exception as offence:
             self.offences.append(f"{path}: {offence!r}: {body}")
@@ -83,12 +87,19 @@ class Application:
 
 
 class Phone:
-    """A call placed by sipp, which hangs up after some seconds or when it is told."""
+    """A call placed by sipp, which hangs up after some seconds.
 
-    def __init__(self, target, seconds):
+    With keys it presses those a second after the answer, the late ones when it is told to, and
+    leaves the hanging up to the bridge.
+    """
+
+    def __init__(self, target, seconds, keys="", late_keys="", late_after=12):
         self.folder = tempfile.TemporaryDirectory()
+        scenario = os.environ["SIPP_SCENARIO"]
+        if keys:
+            scenario = self.keypad(scenario, keys, late_keys, late_after)
         self.process = subprocess.Popen(
-            ["sipp", "-sf", os.environ["SIPP_SCENARIO"], "-s", target, "-m", "1", "-nostdin"]
+            ["sipp", "-sf", scenario, "-s", target, "-m", "1", "-nostdin"]
             + ["-d", str(seconds * 1000), "-i", "127.0.0.1", "-mi", "127.0.0.1", SIP],
             cwd=self.folder.name,
             stdin=subprocess.DEVNULL,
@@ -96,8 +107,60 @@ class Phone:
             stderr=subprocess.DEVNULL,
         )
 
+    def keypad(self, scenario, keys, late_keys, late_after):
+        """The scenario with keys pressed in INFO, from the answer to the bridge's BYE."""
+        with open(scenario) as file:
+            start = file.read().split("  <pause />")[0]
+        steps, sequence = '  <pause milliseconds="1000" />\n', 2
+        for wait, pressed in ((300, keys), (late_after * 1000, late_keys)):
+            for key in pressed:
+                steps += INFO.format(sequence=sequence, key=key, wait=wait)
+                sequence, wait = sequence + 1, 300
+        path = os.path.join(self.folder.name, "keypad.xml")
+        with open(path, "w") as file:
+            file.write(start + steps + UNTIL_BYE)
+        return path
+
     def wait(self):
         assert self.process.wait(timeout=60) == 0, "the call did not go as it should"
+
+
+INFO = """  <pause milliseconds="{wait}" />
+  <send retrans="500">
+    <![CDATA[
+      INFO [next_url] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      [routes]
+      From: "sipp" <sip:+15550100[call_number]@[local_ip]:[local_port]>;tag=[pid]-[call_number]
+      To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+      Call-ID: [call_id]
+      CSeq: {sequence} INFO
+      Max-Forwards: 70
+      Content-Type: application/dtmf-relay
+      Content-Length: [len]
+
+      Signal={key}
+      Duration=160
+    ]]>
+  </send>
+  <recv response="200" />
+"""
+
+UNTIL_BYE = """  <recv request="BYE" />
+  <send>
+    <![CDATA[
+      SIP/2.0 200 OK
+      [last_Via:]
+      [last_From:]
+      [last_To:]
+      [last_Call-ID:]
+      [last_CSeq:]
+      Content-Length: 0
+
+    ]]>
+  </send>
+</scenario>
+"""
 
 
 def assert_resource(model):
