@@ -136,6 +136,7 @@ fn ringing(turn: &Turn, arrival: Arrival) -> CallRecord {
 fn direct_join(conference: ConferenceId) -> AddToConference {
     AddToConference {
         conference,
+        call: None,
         start_conf_on_enter: true,
         talk: true,
         listen: true,

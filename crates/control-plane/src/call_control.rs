@@ -1,5 +1,5 @@
 //! Keys with which a participant gets a script while it stays in its conference (FreeClimb API,
-//! "AddToConference", `callControlSequence`), and what that script may change there.
+//! "AddToConference", `callControlSequence`).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,8 +7,6 @@ use std::time::Duration;
 use tutti_model::{CallId, Digit, Timestamp};
 
 use crate::call::Activity;
-use crate::input::ParticipantChange;
-use crate::interpreter::Next;
 use crate::plane::ControlPlane;
 use crate::script::AddToConference;
 use crate::turn::Turn;
@@ -96,30 +94,6 @@ impl ControlPlane {
         };
         call.ask(turn, self.ids.exchange(), url, webhook);
     }
-
-    /// Changes what the call's own participant may do.
-    pub(crate) fn run_change_participant(
-        &mut self,
-        turn: &mut Turn,
-        id: CallId,
-        command: &str,
-        change: ParticipantChange,
-    ) -> Next {
-        let Some(call) = self.calls.get(&id) else {
-            return Next::Over;
-        };
-        let conference = call.conference();
-        match conference.and_then(|id| self.conferences.get_mut(&id)) {
-            Some(conference) => {
-                conference.change_participant(turn, id, change);
-            }
-            None => {
-                let text = format!("{command}: the call is not in a conference");
-                self.warn(turn, id, &text);
-            }
-        }
-        Next::GoOn
-    }
 }
 
 #[cfg(test)]
@@ -131,6 +105,7 @@ mod tests {
     fn control(sequence: &str) -> Option<CallControl> {
         CallControl::agreed(&AddToConference {
             conference: ConferenceId::from_bytes([1; 20]),
+            call: None,
             start_conf_on_enter: true,
             talk: true,
             listen: true,

@@ -13,7 +13,7 @@ use crate::webhook::Webhook;
 pub enum Effect {
     /// Make a change durable.
     Commit(Fact),
-    /// Tell an application, at least once, in the order of its stream.
+    /// Tell an application, at least once, in the order of its stream and URL.
     Notify(Notification),
     /// Ask an application for a script; `Input::ScriptArrived` brings the outcome.
     Ask(Exchange),
@@ -72,7 +72,7 @@ pub struct Notification {
     pub webhook: Webhook,
 }
 
-/// Messages of one stream are delivered one after another.
+/// Messages of one stream to one URL are delivered one after another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {
     Conference(ConferenceId),

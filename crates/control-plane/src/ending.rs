@@ -2,7 +2,7 @@
 
 use tutti_model::{CallId, CloseReason};
 
-use crate::call::{self, EndedBy};
+use crate::call::{self, Call, EndedBy};
 use crate::conference::Leaving;
 use crate::plane::ControlPlane;
 use crate::turn::Turn;
@@ -11,6 +11,17 @@ impl ControlPlane {
     /// Ends a call from our side.
     pub(crate) fn hang_up(&mut self, turn: &mut Turn, call: CallId, reason: CloseReason) {
         self.end_call(turn, call, reason, EndedBy::Bridge, Leaving::Alone);
+    }
+
+    /// Ends a call that an application wants no more, answered or not.
+    pub(crate) fn give_up(&mut self, turn: &mut Turn, id: CallId) {
+        let answered = self.calls.get(&id).is_some_and(Call::is_answered);
+        let reason = if answered {
+            CloseReason::AppHangup
+        } else {
+            CloseReason::CallCanceled
+        };
+        self.hang_up(turn, id, reason);
     }
 
     /// Ends a call, wherever it is.

@@ -13,7 +13,6 @@ use std::time::Duration;
 use tutti_model::{CallId, CloseReason, PromptId, PromptOutcome};
 
 use crate::call::{Activity, Call, Place, Program};
-use crate::conference::Leaving;
 use crate::deadline::DeadlineReason;
 use crate::effect::LogLevel;
 use crate::input::{ConferenceOptions, ParticipantChange, Refusal, ScriptFailure};
@@ -175,7 +174,7 @@ impl ControlPlane {
     }
 
     /// Goes on after a script that has run to its end.
-    fn script_over(&mut self, turn: &mut Turn, id: CallId) {
+    pub(crate) fn script_over(&mut self, turn: &mut Turn, id: CallId) {
         match self.calls.get(&id).map(Call::place) {
             Some(Place::Alone) => self.hang_up(turn, id, CloseReason::AppHangup),
             // It is with the others again.
@@ -227,26 +226,26 @@ impl ControlPlane {
             Command::StartRecordCall => self.run_start_record_call(turn, id),
             Command::SendDigits { digits, private: _ } if digits.is_empty() => Next::GoOn,
             Command::SendDigits { digits, private: _ } => Next::Press(digits),
-            Command::SetTalk { talk } => {
+            Command::SetTalk { talk, call } => {
                 let change = ParticipantChange {
                     talk: Some(talk),
                     ..ParticipantChange::default()
                 };
-                self.run_change_participant(turn, id, "SetTalk", change)
+                self.run_change_participant(turn, id, "SetTalk", call, change)
             }
-            Command::SetListen { listen } => {
+            Command::SetListen { listen, call } => {
                 let change = ParticipantChange {
                     listen: Some(listen),
                     ..ParticipantChange::default()
                 };
-                self.run_change_participant(turn, id, "SetListen", change)
+                self.run_change_participant(turn, id, "SetListen", call, change)
             }
             Command::SetDtmfPassThrough { dtmf_pass_through } => {
                 let change = ParticipantChange {
                     dtmf_pass_through: Some(dtmf_pass_through),
                     ..ParticipantChange::default()
                 };
-                self.run_change_participant(turn, id, "SetDTMFPassThrough", change)
+                self.run_change_participant(turn, id, "SetDTMFPassThrough", None, change)
             }
             Command::Pause { length } => Next::Pause(length),
             Command::CreateConference(command) => self.run_create_conference(turn, id, command),
@@ -258,27 +257,12 @@ impl ControlPlane {
                 Next::Over
             }
             Command::Reject { .. } => Next::GoOn,
-            Command::Hangup { reason } => {
-                self.note(turn, id, "Hangup", reason);
-                self.hang_up(turn, id, CloseReason::AppHangup);
-                Next::Over
+            Command::Hangup { reason, call } => self.run_hang_up(turn, id, reason, call),
+            Command::RemoveFromConference { call } => {
+                self.run_remove_from_conference(turn, id, call)
             }
-            Command::RemoveFromConference => {
-                if conference.is_none() {
-                    let text = "RemoveFromConference: the call is not in a conference";
-                    return self.fail(turn, id, text);
-                }
-                self.unbridge(turn, id, CloseReason::RemovedFromConference, Leaving::Alone);
-                Next::Over
-            }
-            Command::TerminateConference => {
-                let terminated = conference
-                    .and_then(|conference| self.terminate_conference(turn, conference).ok());
-                if terminated.is_none() {
-                    let text = "TerminateConference: the call is not in a conference";
-                    return self.fail(turn, id, text);
-                }
-                Next::Over
+            Command::TerminateConference { conference } => {
+                self.run_terminate_conference(turn, id, conference)
             }
             Command::OutDial(command) => self.run_out_dial(turn, id, command),
             Command::Park(command) => self.run_park(turn, id, command),
@@ -330,6 +314,10 @@ impl ControlPlane {
         id: CallId,
         command: AddToConference,
     ) -> Next {
+        if let Some(other) = command.call.filter(|named| *named != id) {
+            let text = format!("AddToConference: a call can add only itself, and not {other}");
+            return self.fail(turn, id, &text);
+        }
         let from = self.calls.get(&id).and_then(Call::conference);
         if from == Some(command.conference) {
             self.warn(turn, id, "AddToConference: the call is in it already");
@@ -370,7 +358,7 @@ impl ControlPlane {
     }
 
     /// Keeps the reason that a script gives.
-    fn note(&self, turn: &mut Turn, id: CallId, command: &str, reason: Option<String>) {
+    pub(crate) fn note(&self, turn: &mut Turn, id: CallId, command: &str, reason: Option<String>) {
         if let (Some(call), Some(reason)) = (self.calls.get(&id), reason) {
             call.log(turn, LogLevel::Info, format!("{command}: {reason}"));
         }
@@ -428,8 +416,8 @@ fn answers(command: &Command) -> bool {
         | Command::SetDtmfPassThrough { .. }
         | Command::CreateConference(_)
         | Command::AddToConference(_)
-        | Command::RemoveFromConference
-        | Command::TerminateConference
+        | Command::RemoveFromConference { .. }
+        | Command::TerminateConference { .. }
         | Command::Redirect { .. }
         | Command::Hangup { .. } => true,
     }

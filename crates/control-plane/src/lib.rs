@@ -23,10 +23,15 @@ mod ids;
 mod input;
 mod interpreter;
 mod keys;
+// What must hold and does not is to panic there.
+#[cfg(any(test, feature = "fuzz"))]
+#[allow(clippy::unwrap_used)]
+mod life;
 mod limits;
 mod live;
 mod machine;
 mod media_events;
+mod others;
 mod parking;
 mod plane;
 mod pressing;
@@ -60,6 +65,8 @@ pub use input::{
     ParticipantChange, ParticipantNow, QueueMember, QueueOptions, Refusal, Reply, RequestedStatus,
     Route, ScriptFailure, Transcript, Waiting,
 };
+#[cfg(feature = "fuzz")]
+pub use life::live;
 pub use limits::{Limits, OutboundLimits};
 pub use live::{LiveEvent, LiveNews};
 pub use plane::ControlPlane;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tutti_model::{AccountId, CallId, CloseReason, ConferenceId, QueueId, Timestamp};
+use tutti_model::{AccountId, CallId, CloseReason, ConferenceId, QueueId, RequestId, Timestamp};
 
 use crate::allowance::Allowance;
 use crate::arrival::Arrival;
@@ -68,7 +68,20 @@ impl ControlPlane {
         input: Input,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
-        let mut turn = Turn::new(now, self.ids.request());
+        let request = self.ids.request();
+        self.handle_as(request, now, input, effects)
+    }
+
+    /// Like [`handle`](ControlPlane::handle), for an input that has a name already: whatever it
+    /// causes carries this one.
+    pub fn handle_as(
+        &mut self,
+        request: RequestId,
+        now: Timestamp,
+        input: Input,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        let mut turn = Turn::new(now, request);
         let reply = self.decide(&mut turn, input)?;
         turn.finish(effects);
         Ok(reply)

@@ -126,7 +126,7 @@ impl ControlPlane {
         Ok(Reply::Done)
     }
 
-    /// Ends a call: one that still rings is given up, an answered one is hung up.
+    /// Ends a call.
     pub(crate) fn update_call(
         &mut self,
         turn: &mut Turn,
@@ -134,16 +134,13 @@ impl ControlPlane {
         id: CallId,
         change: CallChange,
     ) -> Result<Reply, Refusal> {
-        let call = self
-            .calls
+        self.calls
             .get(&id)
             .filter(|call| call.record().account == account)
             .ok_or(Refusal::NoSuchCall)?;
-        let reason = match (change, call.is_answered()) {
-            (CallChange::Canceled | CallChange::Completed, true) => CloseReason::AppHangup,
-            (CallChange::Canceled | CallChange::Completed, false) => CloseReason::CallCanceled,
-        };
-        self.hang_up(turn, id, reason);
+        match change {
+            CallChange::Canceled | CallChange::Completed => self.give_up(turn, id),
+        }
         Ok(Reply::Done)
     }
 

@@ -1,8 +1,11 @@
 //! PerCL commands, understood: what a script asks for, free of its spelling.
+//!
+//! Some commands may name the call or the conference that they are about, as scripts could until
+//! 2024; `None`: the call that runs the script, and the conference that it is in.
 
 use std::time::Duration;
 
-use tutti_model::{Audience, ConferenceId, Digit, QueueId, Repeat};
+use tutti_model::{Audience, CallId, ConferenceId, Digit, QueueId, Repeat};
 
 use crate::facts::PlayBeep;
 
@@ -40,17 +43,23 @@ pub enum Command {
     Dequeue,
     SetTalk {
         talk: bool,
+        call: Option<CallId>,
     },
     SetListen {
         listen: bool,
+        call: Option<CallId>,
     },
     SetDtmfPassThrough {
         dtmf_pass_through: bool,
     },
     CreateConference(CreateConference),
     AddToConference(AddToConference),
-    RemoveFromConference,
-    TerminateConference,
+    RemoveFromConference {
+        call: Option<CallId>,
+    },
+    TerminateConference {
+        conference: Option<ConferenceId>,
+    },
     Redirect {
         action_url: String,
     },
@@ -59,6 +68,7 @@ pub enum Command {
     },
     Hangup {
         reason: Option<String>,
+        call: Option<CallId>,
     },
     /// A command that PerCL has and this bridge does not run; running it is refused in the log and
     /// ends the call as `PerclProcessingError`.
@@ -90,8 +100,8 @@ impl Command {
             Command::SetDtmfPassThrough { .. } => "SetDTMFPassThrough",
             Command::CreateConference(_) => "CreateConference",
             Command::AddToConference(_) => "AddToConference",
-            Command::RemoveFromConference => "RemoveFromConference",
-            Command::TerminateConference => "TerminateConference",
+            Command::RemoveFromConference { .. } => "RemoveFromConference",
+            Command::TerminateConference { .. } => "TerminateConference",
             Command::Redirect { .. } => "Redirect",
             Command::Reject { .. } => "Reject",
             Command::Hangup { .. } => "Hangup",
@@ -254,6 +264,8 @@ pub struct CreateConference {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddToConference {
     pub conference: ConferenceId,
+    /// Nobody but the call itself can be bridged.
+    pub call: Option<CallId>,
     pub start_conf_on_enter: bool,
     pub talk: bool,
     pub listen: bool,

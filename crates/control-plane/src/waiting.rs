@@ -150,8 +150,8 @@ fn passes_time(command: &Command) -> bool {
         | Command::SetDtmfPassThrough { .. }
         | Command::CreateConference(_)
         | Command::AddToConference(_)
-        | Command::RemoveFromConference
-        | Command::TerminateConference
+        | Command::RemoveFromConference { .. }
+        | Command::TerminateConference { .. }
         | Command::Reject { .. }
         | Command::Unsupported { .. } => false,
     }

@@ -84,7 +84,7 @@ pub struct Attributes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TextOrNumber {
     Text(String),
-    /// As JSON writes it.
+    /// Its digits.
     Number(String),
 }
 
@@ -177,6 +177,7 @@ impl Attributes {
             None => return Ok(None),
             Some(Value::Number(number)) => number
                 .as_u64()
+                .or_else(|| number.as_f64().and_then(whole))
                 .and_then(|number| u32::try_from(number).ok()),
             Some(Value::String(digits)) => digits.trim().parse().ok(),
             Some(value) => return Err(mistyped(attribute, "a whole number", value)),
@@ -196,7 +197,11 @@ impl Attributes {
         attribute: &'static str,
         limit: usize,
     ) -> Result<Option<TextOrNumber>, BadAttribute> {
-        if let Some(Value::Number(number)) = self.value(attribute) {
+        if let Some(value @ Value::Number(number)) = self.value(attribute) {
+            let number = number
+                .as_u64()
+                .or_else(|| number.as_f64().and_then(whole))
+                .ok_or_else(|| mistyped(attribute, "a string or a whole number", value))?;
             return Ok(Some(TextOrNumber::Number(number.to_string())));
         }
         let text = self.text(attribute, limit)?;
@@ -259,6 +264,19 @@ impl Attributes {
         }
     }
 
+    /// The identifier of what a command is about, where scripts of old may name it. Some of them have
+    /// true or false there, or no text.
+    pub fn named<T: FromStr<Err = IdError>>(
+        &self,
+        attribute: &'static str,
+    ) -> Result<Option<T>, BadAttribute> {
+        match self.value(attribute) {
+            Some(Value::Bool(_)) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(_) | None => self.id(attribute),
+        }
+    }
+
     fn value(&self, attribute: &'static str) -> Option<&Value> {
         #[cfg(test)]
         self.asked.borrow_mut().insert(attribute);
@@ -303,6 +321,13 @@ pub fn identify<T: FromStr<Err = IdError>>(
 /// Whether a text is an absolute http or https URL.
 pub fn is_http_url(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// The whole number that JSON may write with a point all the same, as in `5.0`.
+pub fn whole(number: f64) -> Option<u64> {
+    const BEYOND: f64 = 18_446_744_073_709_551_616.0;
+    let is_whole = number.fract() == 0.0 && (0.0..BEYOND).contains(&number);
+    is_whole.then_some(number as u64)
 }
 
 /// What a JSON value is, in a sentence.

@@ -288,7 +288,7 @@ const COMMANDS: [(&str, &[&str]); 27] = [
 ];
 
 /// Attributes that some command reads.
-const ATTRIBUTES: [&str; 22] = [
+const ATTRIBUTES: [&str; 23] = [
     "loop",
     "language",
     "engine",
@@ -309,6 +309,7 @@ const ATTRIBUTES: [&str; 22] = [
     "timeout",
     "notificationUrl",
     "conferenceId",
+    "callId",
     "talk",
     "alias",
 ];
@@ -324,6 +325,7 @@ fn fitting(name: &str) -> Value {
         "destination" => json!("sip:bob@host.example"),
         "callingNumber" => json!("+15550100"),
         "conferenceId" => json!(format!("CF{}", "0".repeat(40))),
+        "callId" => json!(format!("CA{}", "0".repeat(40))),
         "queueId" => json!(format!("QU{}", "0".repeat(40))),
         "finishOnKey" => json!("*"),
         "ifMachine" => json!("redirect"),

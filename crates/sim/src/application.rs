@@ -41,7 +41,9 @@ impl Application {
             return Script::default();
         };
         match webhook {
-            Webhook::InboundCall { .. } => scripts.on_arrival.clone(),
+            Webhook::InboundCall { .. } | Webhook::OutDialApiConnect { .. } => {
+                scripts.on_arrival.clone()
+            }
             Webhook::LeaveConference { .. } => scripts.on_leaving.clone(),
             Webhook::Redirect { .. }
             | Webhook::CreateConference { .. }
@@ -51,7 +53,6 @@ impl Application {
             | Webhook::CallStatus { .. }
             | Webhook::OutDialStart { .. }
             | Webhook::OutDialConnect { .. }
-            | Webhook::OutDialApiConnect { .. }
             | Webhook::MachineDetected { .. }
             | Webhook::GetDigits { .. }
             | Webhook::Record { .. }
@@ -112,6 +113,7 @@ pub(crate) fn add_to_conference(conference: ConferenceId, how: How) -> Command {
     };
     Command::AddToConference(AddToConference {
         conference,
+        call: None,
         start_conf_on_enter: starts,
         talk,
         listen,

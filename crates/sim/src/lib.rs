@@ -16,6 +16,7 @@ mod digest;
 mod ear;
 mod measure;
 mod network;
+mod outbound;
 mod packing;
 mod random;
 mod reference;

@@ -194,6 +194,8 @@ impl World {
         let Some(Recording { of, tape }) = self.recordings.remove(&recording) else {
             return;
         };
+        let sound = tape.samples();
+        let samples = sound.len() as u64;
         match of {
             Recorded::Conference(conference) => {
                 self.ask(conference, |conference| EngineCommand::StopRecording {
@@ -202,13 +204,13 @@ impl World {
             }
             Recorded::Track(call) => self.ask_leg(call, |slot| EngineCommand::StopTrack { slot }),
             Recorded::Call(call) => {
+                self.call_recordings.push(sound);
                 self.ask_leg(call, |slot| EngineCommand::StopCallRecording {
                     slot,
                     recording,
                 });
             }
         }
-        let samples = tape.samples().len() as u64;
         self.consequences
             .push_back(Input::Media(MediaEvent::RecordingReady {
                 recording,

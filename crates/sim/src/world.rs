@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tutti_control_plane::{
-    CallChange, ConferenceChange, ConferenceOptions, ConferenceStatus, ControlPlane, Effect, Fact,
-    Input, Limits, LogEntry, Notification, ParticipantChange, Refusal, Reply, RequestedStatus,
-    Route, Script, Signal, Stream,
+    CallChange, CallRecord, ConferenceChange, ConferenceOptions, ConferenceStatus, ControlPlane,
+    Effect, Fact, Input, Limits, LogEntry, Notification, OutboundLimits, ParticipantChange,
+    Refusal, Reply, RequestedStatus, Route, Script, Signal, Stream,
 };
 use tutti_media::{Audio, CodecError, ConferenceSlot, EngineCommand, LegSlot};
 use tutti_model::{
@@ -16,6 +16,7 @@ use tutti_model::{
 use crate::application::{self, Application};
 use crate::caller::{Caller, CallerSetup, Mouth};
 use crate::network::Impairments;
+use crate::outbound::Callee;
 use crate::random::Random;
 use crate::repertoire::Repertoire;
 use crate::scenario::{Action, ConferencePlan, How};
@@ -24,7 +25,7 @@ use crate::studio::Studio;
 use crate::told::{About, News};
 use crate::voice::Voice;
 
-const ACCOUNT: AccountId = AccountId::from_bytes([0xac; 20]);
+pub(crate) const ACCOUNT: AccountId = AccountId::from_bytes([0xac; 20]);
 
 const LEGS: u16 = 16;
 const CONFERENCES: u16 = 4;
@@ -39,12 +40,17 @@ pub struct World {
     pub(crate) places: BTreeMap<ConferenceId, ConferenceSlot>,
     pub(crate) free: Vec<ConferenceSlot>,
     /// Calls in the order of their dialling.
-    calls: Vec<CallId>,
-    application: Application,
+    pub(crate) calls: Vec<CallId>,
+    call_records: BTreeMap<CallId, CallRecord>,
+    pub(crate) application: Application,
+    /// Who is called next.
+    pub(crate) callee: Option<Callee>,
     /// Who is on the line, by the caller's number.
     pub(crate) on_the_line: BTreeMap<usize, (CallId, LegSlot)>,
     participants: BTreeMap<CallId, ConferenceId>,
     pub(crate) recordings: BTreeMap<RecordingId, Recording>,
+    /// What was recorded of calls, in the order in which it was complete.
+    pub(crate) call_recordings: Vec<Vec<f32>>,
     pub(crate) music: Audio,
     pub(crate) prompt: Audio,
     pub(crate) record_beep: Audio,
@@ -67,17 +73,20 @@ impl World {
         let mut ids = random.fork();
         let prompt = Voice::PROMPT.second();
         World {
-            plane: ControlPlane::new(Limits::default(), Box::new(move || ids.id())),
+            plane: ControlPlane::new(limits(), Box::new(move || ids.id())),
             studio: Studio::new(random.fork(), repertoire.clone(), LEGS, CONFERENCES),
             conferences: Vec::new(),
             statuses: BTreeMap::new(),
             places: BTreeMap::new(),
             free: (0..CONFERENCES).rev().map(ConferenceSlot).collect(),
             calls: Vec::new(),
+            call_records: BTreeMap::new(),
             application: Application::default(),
+            callee: None,
             on_the_line: BTreeMap::new(),
             participants: BTreeMap::new(),
             recordings: BTreeMap::new(),
+            call_recordings: Vec::new(),
             music: Voice::MUSIC.second(),
             prompt,
             record_beep: tutti_media::record_beep(),
@@ -301,6 +310,16 @@ impl World {
             .collect()
     }
 
+    /// A call as it was last committed.
+    pub fn call_record(&self, call: CallId) -> Option<&CallRecord> {
+        self.call_records.get(&call)
+    }
+
+    /// What was recorded of calls, in the order in which it was complete.
+    pub fn call_recordings(&self) -> &[Vec<f32>] {
+        &self.call_recordings
+    }
+
     /// What applications were told, stream by stream.
     pub fn told(&self) -> &BTreeMap<About, Vec<News>> {
         &self.told
@@ -439,12 +458,7 @@ impl World {
                 });
             }
             Effect::Media(command) => return self.sound(command),
-            // Nobody can be called from here.
-            Effect::Dial(dial) => self.consequences.push_back(Input::CallFailed {
-                call: dial.call,
-                reason: CloseReason::Failed,
-                detail: "there is nobody".into(),
-            }),
+            Effect::Dial(dial) => return self.ring(dial.call),
             Effect::Transcribe { call, recording } => {
                 self.consequences.push_back(Input::Transcribed {
                     call,
@@ -494,7 +508,10 @@ impl World {
             Fact::ParticipantGone { call, .. } => {
                 self.participants.remove(&call);
             }
-            Fact::Call(_) | Fact::Recording(_) | Fact::Queue(_) => {}
+            Fact::Call(record) => {
+                self.call_records.insert(record.id, record);
+            }
+            Fact::Recording(_) | Fact::Queue(_) => {}
         }
     }
 
@@ -517,6 +534,17 @@ impl World {
         if let Some(about) = about {
             self.told.entry(about).or_default().push(news);
         }
+    }
+}
+
+/// Everybody for whom there is a leg may be called at once.
+fn limits() -> Limits {
+    Limits {
+        outbound: OutboundLimits {
+            calls_per_second: u32::from(LEGS),
+            ..OutboundLimits::default()
+        },
+        ..Limits::default()
     }
 }
 

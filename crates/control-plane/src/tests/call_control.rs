@@ -126,11 +126,17 @@ fn a_script_that_ends_lets_the_call_be_with_the_others_again() {
         story.runs(
             'A',
             [
-                Command::SetTalk { talk: false },
+                Command::SetTalk {
+                    talk: false,
+                    call: None
+                },
                 Command::SetDtmfPassThrough {
                     dtmf_pass_through: false
                 },
-                Command::SetListen { listen: true },
+                Command::SetListen {
+                    listen: true,
+                    call: None
+                },
             ]
         ),
         [
@@ -141,7 +147,13 @@ fn a_script_that_ends_lets_the_call_be_with_the_others_again() {
     );
     assert_eq!(press(&mut story, "*1"), ["ask: A callControl *1"]);
     assert_eq!(
-        story.runs('A', [Command::SetTalk { talk: true }]),
+        story.runs(
+            'A',
+            [Command::SetTalk {
+                talk: true,
+                call: None
+            }]
+        ),
         [
             "fact: A is in without keys",
             "media: A talk true listen true",
@@ -208,7 +220,13 @@ fn a_redirect_asks_on_and_stays() {
         ["ask: A redirect instead of A callControl *1"]
     );
     assert_eq!(
-        story.runs('A', [Command::SetTalk { talk: false }])[0],
+        story.runs(
+            'A',
+            [Command::SetTalk {
+                talk: false,
+                call: None
+            }]
+        )[0],
         "fact: A is in muted"
     );
 }
@@ -217,7 +235,13 @@ fn a_redirect_asks_on_and_stays() {
 fn a_participant_removes_itself_as_an_application_would() {
     let (mut story, _) = asked();
     assert_eq!(
-        story.runs('A', [Command::RemoveFromConference, say("never heard")]),
+        story.runs(
+            'A',
+            [
+                Command::RemoveFromConference { call: None },
+                say("never heard")
+            ]
+        ),
         [
             "fact: A InProgress",
             "fact: A is out",
@@ -237,7 +261,7 @@ fn a_participant_removes_itself_as_an_application_would() {
     story.joins('A', how);
     press(&mut story, "*1");
     assert_eq!(
-        story.runs('A', [Command::RemoveFromConference])[0],
+        story.runs('A', [Command::RemoveFromConference { call: None }])[0],
         "fact: A Completed RemovedFromConference"
     );
 }
@@ -245,7 +269,13 @@ fn a_participant_removes_itself_as_an_application_would() {
 #[test]
 fn a_participant_terminates_the_conference() {
     let (mut story, conference) = asked();
-    let told = story.runs('A', [Command::TerminateConference, say("never heard")]);
+    let told = story.runs(
+        'A',
+        [
+            Command::TerminateConference { conference: None },
+            say("never heard"),
+        ],
+    );
     assert!(told.contains(&"fact: A Completed ConferenceTerminated".to_owned()));
     assert!(told.contains(&"fact: B Completed ConferenceTerminated".to_owned()));
     assert!(told.contains(&"notify: conference Terminated".to_owned()));
@@ -309,7 +339,10 @@ fn a_participant_cannot_join_where_it_is_and_the_script_goes_on() {
             'A',
             [
                 Command::AddToConference(starter(conference)),
-                Command::SetTalk { talk: false },
+                Command::SetTalk {
+                    talk: false,
+                    call: None
+                },
             ]
         ),
         [
@@ -387,7 +420,10 @@ fn what_is_for_unanswered_calls_is_ignored_in_a_conference() {
                 Command::PlayEarlyMedia {
                     file: "http://app/a.wav".into()
                 },
-                Command::SetTalk { talk: false },
+                Command::SetTalk {
+                    talk: false,
+                    call: None
+                },
             ]
         )[1..],
         [
@@ -432,7 +468,13 @@ fn redirects_in_a_conference_count_as_those_outside() {
 #[test]
 fn who_is_removed_while_a_script_runs_hears_no_more_of_it() {
     let (mut story, conference) = asked();
-    story.runs('A', [say("hello"), Command::TerminateConference]);
+    story.runs(
+        'A',
+        [
+            say("hello"),
+            Command::TerminateConference { conference: None },
+        ],
+    );
     let hello = story.prompted('A');
     let remove = Input::RemoveParticipant {
         account: ACCOUNT,
@@ -461,7 +503,11 @@ fn a_script_that_comes_after_its_conference_is_ignored() {
     let exchange = story.asked('A');
     story.happens(ask_for(conference, RequestedStatus::Empty));
     assert_eq!(
-        story.is_given('A', exchange, [Command::TerminateConference]),
+        story.is_given(
+            'A',
+            exchange,
+            [Command::TerminateConference { conference: None }]
+        ),
         [""; 0]
     );
 
@@ -475,7 +521,13 @@ fn a_script_that_comes_after_its_conference_is_ignored() {
 #[test]
 fn a_pause_that_a_removal_has_ended_lets_nothing_run() {
     let (mut story, conference) = asked();
-    story.runs('A', [pause(secs(2)), Command::TerminateConference]);
+    story.runs(
+        'A',
+        [
+            pause(secs(2)),
+            Command::TerminateConference { conference: None },
+        ],
+    );
     story.happens(ask_for(conference, RequestedStatus::Empty));
     assert_eq!(story.passes(secs(10)), [""; 0]);
     assert_eq!(story.plane.conference_count(), 1);
@@ -484,7 +536,16 @@ fn a_pause_that_a_removal_has_ended_lets_nothing_run() {
 #[test]
 fn a_prompt_that_cannot_be_heard_in_a_conference_is_logged_and_the_script_goes_on() {
     let (mut story, _) = asked();
-    story.runs('A', [say("hello"), Command::SetTalk { talk: false }]);
+    story.runs(
+        'A',
+        [
+            say("hello"),
+            Command::SetTalk {
+                talk: false,
+                call: None,
+            },
+        ],
+    );
     let prompt = story.prompted('A');
     assert_eq!(
         story.happens(Input::Media(MediaEvent::PromptFinished {

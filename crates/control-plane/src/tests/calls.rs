@@ -339,6 +339,25 @@ fn one_request_names_everything_that_it_causes() {
 }
 
 #[test]
+fn a_request_that_has_a_name_already_gives_it_to_everything_that_it_causes() {
+    let mut story = Story::begin();
+    let conference = story.creates(watched());
+    story.rings('A');
+    story.runs(
+        'A',
+        [Command::AddToConference(going_on(starter(conference)))],
+    );
+    let name = RequestId::from_bytes([0x77; 20]);
+    let input = ask_for(conference, RequestedStatus::Empty);
+    story.effects.clear();
+    story
+        .plane
+        .handle_as(name, story.now, input, &mut story.effects)
+        .unwrap();
+    assert_eq!(requests(&story), [name; 2]);
+}
+
+#[test]
 fn a_call_that_ends_by_itself_goes_back_to_its_arrival() {
     let silent = |story: &mut Story| {
         story.happens(Input::Media(MediaEvent::LegSilent { call: call('A') }));

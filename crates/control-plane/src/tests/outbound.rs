@@ -74,7 +74,10 @@ fn a_call_is_dialled_and_asks_for_its_script_when_somebody_picks_up() {
     assert_eq!(story.happens(rings_there('B')), [] as [&str; 0]);
     assert_eq!(story.picks_up('B'), [] as [&str; 0]);
     let outcome = Ok(Script {
-        commands: vec![Command::Hangup { reason: None }],
+        commands: vec![Command::Hangup {
+            reason: None,
+            call: None,
+        }],
     });
     story.now = story.now + secs(7);
     assert_eq!(

@@ -69,7 +69,15 @@ fn a_parked_call_ends_like_any_other_and_leaves_nothing() {
             "AppHangup",
         ),
         (
-            |story| story.runs('A', [Command::Hangup { reason: None }]),
+            |story| {
+                story.runs(
+                    'A',
+                    [Command::Hangup {
+                        reason: None,
+                        call: None,
+                    }],
+                )
+            },
             "AppHangup",
         ),
         (

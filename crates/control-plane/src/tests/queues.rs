@@ -263,7 +263,10 @@ fn an_application_takes_out_who_has_waited_longest() {
         call: call('A'),
         exchange: asked,
         outcome: Ok(Script {
-            commands: vec![Command::Hangup { reason: None }],
+            commands: vec![Command::Hangup {
+                reason: None,
+                call: None,
+            }],
         }),
     };
     let told = story.happens(hangup);
@@ -311,7 +314,13 @@ fn a_full_queue_sends_its_callers_on() {
         ]
     );
     assert_eq!(asked_where(&story), "http://app/dequeued");
-    let told = story.runs('B', [Command::Hangup { reason: None }]);
+    let told = story.runs(
+        'B',
+        [Command::Hangup {
+            reason: None,
+            call: None,
+        }],
+    );
     assert_eq!(told[0], "fact: B Completed AppHangup");
     assert_eq!(members(&mut story, queue), [member('A', 1, 0)]);
 }
@@ -352,7 +361,15 @@ fn whatever_else_ends_a_waiting_call_takes_it_out_of_its_queue() {
             "Hangup",
         ),
         (
-            |story| story.runs('A', [Command::Hangup { reason: None }]),
+            |story| {
+                story.runs(
+                    'A',
+                    [Command::Hangup {
+                        reason: None,
+                        call: None,
+                    }],
+                )
+            },
             "AppHangup",
             "Hangup",
         ),

@@ -244,6 +244,7 @@ fn hanging_up_answers_first_and_keeps_its_reason() {
         [
             Command::Hangup {
                 reason: Some("closed today".into()),
+                call: None,
             },
             say("never heard"),
         ],
@@ -355,8 +356,14 @@ fn what_a_participant_may_do_cannot_be_changed_outside_a_conference_and_the_scri
     let told = story.runs(
         'A',
         [
-            Command::SetTalk { talk: false },
-            Command::SetListen { listen: false },
+            Command::SetTalk {
+                talk: false,
+                call: None,
+            },
+            Command::SetListen {
+                listen: false,
+                call: None,
+            },
             Command::SetDtmfPassThrough {
                 dtmf_pass_through: false,
             },
@@ -590,7 +597,10 @@ fn a_call_that_cannot_join_is_hung_up_and_the_log_says_why() {
 
 #[test]
 fn commands_of_participants_fail_outside_a_conference() {
-    for command in [Command::RemoveFromConference, Command::TerminateConference] {
+    for command in [
+        Command::RemoveFromConference { call: None },
+        Command::TerminateConference { conference: None },
+    ] {
         let mut story = ringing();
         let told = story.runs('A', [command, say("never heard")]);
         assert_eq!(told[1], "fact: A Completed PerclProcessingError");

@@ -5,17 +5,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tutti_model::{
-    AccountId, ApplicationId, Audience, CallId, CloseReason, ConferenceId, Digit, MediaCommand,
-    MediaEvent, NumberId, PromptId, PromptOutcome, RecordingId, Repeat, Timestamp,
+    Audience, CloseReason, ConferenceId, MediaCommand, MediaEvent, PromptId, PromptOutcome,
+    RecordingId, Repeat, Timestamp,
 };
 
 use super::telling::Teller;
+pub(super) use crate::life::words::*;
 use crate::*;
-
-/// 2001-09-09, so that every moment is plainly after the epoch.
-pub(super) const START: Timestamp = Timestamp::from_micros(1_000_000_000_000_000);
-pub(super) const ACCOUNT: AccountId = AccountId::from_bytes([0xac; 20]);
-pub(super) const STRANGER: AccountId = AccountId::from_bytes([0xee; 20]);
 
 pub(super) struct Story {
     pub(super) plane: ControlPlane,
@@ -262,30 +258,6 @@ impl Story {
     }
 }
 
-pub(super) fn call(who: char) -> CallId {
-    CallId::from_bytes([who as u8; 20])
-}
-
-pub(super) fn arrival(who: char, route: Route) -> Input {
-    Input::CallArrived {
-        call: call(who),
-        account: ACCOUNT,
-        from: format!("+1{who}"),
-        to: "+18005551000".into(),
-        route,
-    }
-}
-
-pub(super) fn application() -> ApplicationRoute {
-    ApplicationRoute {
-        number: NumberId::from_bytes([1; 20]),
-        application: Some(ApplicationId::from_bytes([2; 20])),
-        voice_url: Some("http://app/voice".into()),
-        voice_fallback_url: Some("http://app/fallback".into()),
-        status_callback_url: Some("http://app/status".into()),
-    }
-}
-
 /// A conference whose application is told everything.
 pub(super) fn watched() -> ConferenceOptions {
     ConferenceOptions {
@@ -302,48 +274,10 @@ pub(super) fn quiet() -> ConferenceOptions {
     }
 }
 
-/// `AddToConference` as PerCL has it by default.
-pub(super) fn starter(conference: ConferenceId) -> AddToConference {
-    AddToConference {
-        conference,
-        start_conf_on_enter: true,
-        talk: true,
-        listen: true,
-        dtmf_pass_through: true,
-        allow_call_control: false,
-        call_control_sequence: None,
-        call_control_url: None,
-        leave_conference_url: None,
-        notification_url: None,
-    }
-}
-
 pub(super) fn guest(conference: ConferenceId) -> AddToConference {
     AddToConference {
         start_conf_on_enter: false,
         ..starter(conference)
-    }
-}
-
-/// Somebody who goes on somewhere else afterwards.
-pub(super) fn going_on(how: AddToConference) -> AddToConference {
-    AddToConference {
-        leave_conference_url: Some("http://app/left".into()),
-        ..how
-    }
-}
-
-pub(super) fn say(text: &str) -> Command {
-    Command::Say(spoken(text))
-}
-
-pub(super) fn spoken(text: &str) -> Say {
-    Say {
-        text: text.into(),
-        language: "en-US".into(),
-        repeat: Repeat::Times(1),
-        audience: Audience::Call,
-        private: false,
     }
 }
 
@@ -363,10 +297,6 @@ pub(super) fn ask_for(conference: ConferenceId, status: RequestedStatus) -> Inpu
             ..ConferenceChange::default()
         },
     )
-}
-
-pub(super) fn digit(key: char) -> Digit {
-    Digit::from_char(key).unwrap()
 }
 
 pub(super) fn play(file: &str) -> Command {
@@ -389,7 +319,10 @@ pub(super) fn redirect() -> Command {
 }
 
 pub(super) fn hang_up() -> Command {
-    Command::Hangup { reason: None }
+    Command::Hangup {
+        reason: None,
+        call: None,
+    }
 }
 
 pub(super) fn millis(millis: u64) -> Duration {
@@ -398,38 +331,6 @@ pub(super) fn millis(millis: u64) -> Duration {
 
 pub(super) fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
-}
-
-/// A call to somebody, as an application's own number.
-pub(super) fn call_to(who: char) -> NewCall {
-    NewCall {
-        to: format!("+44{who}"),
-        from: "+18005551000".into(),
-        number: Some(NumberId::from_bytes([1; 20])),
-        application: Some(ApplicationId::from_bytes([2; 20])),
-        parent: None,
-        call_connect_url: "http://app/connect".into(),
-        status_callback_url: Some("http://app/status".into()),
-        timeout: secs(30),
-        send_digits: Vec::new(),
-        if_machine: None,
-        private: false,
-    }
-}
-
-/// The same by a script.
-pub(super) fn out_dial(who: char) -> OutDial {
-    OutDial {
-        destination: format!("+44{who}"),
-        calling_number: "+18005551000".into(),
-        action_url: "http://app/dialled".into(),
-        call_connect_url: "http://app/connect".into(),
-        status_callback_url: Some("http://app/status".into()),
-        timeout: secs(30),
-        send_digits: Vec::new(),
-        if_machine: None,
-        private: false,
-    }
 }
 
 /// Which draw from now on is whose identifier: the draw, and in the lowest eight bits who; or 0.
@@ -444,16 +345,5 @@ fn naming_ids(name: NextName) -> Box<dyn FnMut() -> [u8; 20] + Send> {
         let (draw, who) = (next >> 8, (next & 0xff) as u8);
         name.store(next.saturating_sub(1 << 8), Ordering::Relaxed);
         if draw == 1 { [who; 20] } else { counted }
-    })
-}
-
-/// Identifiers that count upwards.
-pub(super) fn counting_ids() -> Box<dyn FnMut() -> [u8; 20] + Send> {
-    let mut drawn = 0_u64;
-    Box::new(move || {
-        drawn += 1;
-        let mut bits = [0; 20];
-        bits[..8].copy_from_slice(&drawn.to_be_bytes());
-        bits
     })
 }

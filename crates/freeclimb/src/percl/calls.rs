@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tutti_control_plane::{Command, IfMachine, OutDial};
 
-use super::{DEFAULT_GAP, MAX_WORD_BYTES, keystrokes};
+use super::{DEFAULT_GAP, MAX_WORD_BYTES, keystrokes, named_call};
 use crate::address;
 use crate::attributes::{Attributes, BadAttribute, Fault, bad, required};
 use crate::word::MachineChoice;
@@ -46,7 +46,8 @@ pub(super) fn reject(attributes: &Attributes) -> Result<Command, BadAttribute> {
 
 pub(super) fn hangup(attributes: &Attributes) -> Result<Command, BadAttribute> {
     let reason = attributes.text("reason", MAX_WORD_BYTES)?;
-    Ok(Command::Hangup { reason })
+    let call = named_call(attributes)?;
+    Ok(Command::Hangup { reason, call })
 }
 
 /// How long a call may ring.

@@ -2,7 +2,7 @@
 
 use tutti_control_plane::{AddToConference, Command, CreateConference};
 
-use super::keys;
+use super::{keys, named_call};
 use crate::attributes::{Attributes, BadAttribute, required};
 
 pub(super) fn create_conference(attributes: &Attributes) -> Result<Command, BadAttribute> {
@@ -19,6 +19,7 @@ pub(super) fn create_conference(attributes: &Attributes) -> Result<Command, BadA
 pub(super) fn add_to_conference(attributes: &Attributes) -> Result<Command, BadAttribute> {
     Ok(Command::AddToConference(AddToConference {
         conference: required("conferenceId", attributes.id("conferenceId")?)?,
+        call: named_call(attributes)?,
         start_conf_on_enter: attributes.bool("startConfOnEnter")?.unwrap_or(true),
         talk: attributes.bool("talk")?.unwrap_or(true),
         listen: attributes.bool("listen")?.unwrap_or(true),
@@ -31,14 +32,26 @@ pub(super) fn add_to_conference(attributes: &Attributes) -> Result<Command, BadA
     }))
 }
 
+pub(super) fn remove_from_conference(attributes: &Attributes) -> Result<Command, BadAttribute> {
+    let call = named_call(attributes)?;
+    Ok(Command::RemoveFromConference { call })
+}
+
+pub(super) fn terminate_conference(attributes: &Attributes) -> Result<Command, BadAttribute> {
+    let conference = attributes.named("conferenceId")?;
+    Ok(Command::TerminateConference { conference })
+}
+
 pub(super) fn set_talk(attributes: &Attributes) -> Result<Command, BadAttribute> {
     let talk = attributes.bool("talk")?.unwrap_or(true);
-    Ok(Command::SetTalk { talk })
+    let call = named_call(attributes)?;
+    Ok(Command::SetTalk { talk, call })
 }
 
 pub(super) fn set_listen(attributes: &Attributes) -> Result<Command, BadAttribute> {
     let listen = attributes.bool("listen")?.unwrap_or(true);
-    Ok(Command::SetListen { listen })
+    let call = named_call(attributes)?;
+    Ok(Command::SetListen { listen, call })
 }
 
 pub(super) fn set_dtmf_pass_through(attributes: &Attributes) -> Result<Command, BadAttribute> {

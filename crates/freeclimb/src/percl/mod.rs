@@ -11,6 +11,7 @@ mod waiting;
 
 use serde_json::{Map, Value};
 use tutti_control_plane::{Command, Script};
+use tutti_model::CallId;
 
 use crate::attributes::{Attributes, BadAttribute, kind};
 
@@ -54,7 +55,7 @@ pub enum Malformed {
 
 /// Understands a script. An empty body is a script without commands.
 ///
-/// Attributes that are null, unknown or of old are as good as absent. Commands behind a terminal
+/// Attributes that are null or unknown are as good as absent. Commands behind a terminal
 /// one are never run, but must be PerCL all the same.
 pub fn parse(body: &[u8]) -> Result<Script, Malformed> {
     // Some frameworks put a byte order mark in front of what they write.
@@ -143,14 +144,17 @@ const GRAMMARS: [Grammar; 24] = [
     Grammar::of("Dequeue", |_| Ok(Command::Dequeue)),
     Grammar::of("CreateConference", conferences::create_conference),
     Grammar::of("AddToConference", conferences::add_to_conference),
-    Grammar::of("RemoveFromConference", |_| {
-        Ok(Command::RemoveFromConference)
-    }),
-    Grammar::of("TerminateConference", |_| Ok(Command::TerminateConference)),
+    Grammar::of("RemoveFromConference", conferences::remove_from_conference),
+    Grammar::of("TerminateConference", conferences::terminate_conference),
     Grammar::of("SetTalk", conferences::set_talk),
     Grammar::of("SetListen", conferences::set_listen),
     Grammar::of("SetDTMFPassThrough", conferences::set_dtmf_pass_through),
 ];
+
+/// The call that a command is about, as scripts could name it until 2024.
+fn named_call(attributes: &Attributes) -> Result<Option<CallId>, BadAttribute> {
+    attributes.named("callId")
+}
 
 fn grammar(name: &str) -> Option<Grammar> {
     let unsupported = UNSUPPORTED.map(|name| Grammar { name, read: None });

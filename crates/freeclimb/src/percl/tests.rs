@@ -7,7 +7,7 @@ use tutti_control_plane::{
     AddToConference, CreateConference, Enqueue, GetDigits, IfMachine, Keystroke, OutDial, Park,
     Play, PlayBeep, Prompt, RecordUtterance, Say, TranscribeUtterance,
 };
-use tutti_model::{Audience, ConferenceId, Digit, QueueId, Repeat};
+use tutti_model::{Audience, CallId, ConferenceId, Digit, QueueId, Repeat};
 
 use super::*;
 
@@ -89,10 +89,19 @@ fn each_command_is_understood_with_its_defaults() {
             Command::Enqueue(enqueued()),
         ),
         (json!({"Dequeue": {}}), Command::Dequeue),
-        (json!({"SetTalk": {}}), Command::SetTalk { talk: true }),
+        (
+            json!({"SetTalk": {}}),
+            Command::SetTalk {
+                talk: true,
+                call: None,
+            },
+        ),
         (
             json!({"SetListen": {}}),
-            Command::SetListen { listen: true },
+            Command::SetListen {
+                listen: true,
+                call: None,
+            },
         ),
         (
             json!({"SetDTMFPassThrough": {}}),
@@ -102,11 +111,11 @@ fn each_command_is_understood_with_its_defaults() {
         ),
         (
             json!({"RemoveFromConference": {}}),
-            Command::RemoveFromConference,
+            Command::RemoveFromConference { call: None },
         ),
         (
             json!({"TerminateConference": {}}),
-            Command::TerminateConference,
+            Command::TerminateConference { conference: None },
         ),
         (
             json!({"Redirect": {"actionUrl": "http://app.example/more"}}),
@@ -115,7 +124,13 @@ fn each_command_is_understood_with_its_defaults() {
             },
         ),
         (json!({"Reject": {}}), Command::Reject { reason: None }),
-        (json!({"Hangup": {}}), Command::Hangup { reason: None }),
+        (
+            json!({"Hangup": {}}),
+            Command::Hangup {
+                reason: None,
+                call: None,
+            },
+        ),
     ];
     for (written, understood) in table {
         let script = parse(json!([written]).to_string().as_bytes());
@@ -292,11 +307,17 @@ fn every_attribute_is_heard() {
         ),
         (
             json!({"SetTalk": {"talk": false}}),
-            Command::SetTalk { talk: false },
+            Command::SetTalk {
+                talk: false,
+                call: None,
+            },
         ),
         (
             json!({"SetListen": {"listen": false}}),
-            Command::SetListen { listen: false },
+            Command::SetListen {
+                listen: false,
+                call: None,
+            },
         ),
         (
             json!({"SetDTMFPassThrough": {"dtmfPassThrough": false}}),
@@ -337,6 +358,7 @@ fn every_attribute_is_heard() {
             }}),
             Command::AddToConference(AddToConference {
                 conference: conference(),
+                call: None,
                 start_conf_on_enter: false,
                 talk: false,
                 listen: false,
@@ -358,6 +380,7 @@ fn every_attribute_is_heard() {
             json!({"Hangup": {"reason": "over"}}),
             Command::Hangup {
                 reason: Some("over".to_owned()),
+                call: None,
             },
         ),
     ];
@@ -373,8 +396,7 @@ fn every_attribute_is_heard() {
 
 #[test]
 fn what_old_clients_send_is_understood() {
-    let id = conference();
-    let call = format!("CA{}", "0".repeat(40));
+    let (id, call) = (conference(), caller());
     let table = [
         // Explicit nulls, the call named, and an attribute that nobody knows.
         (
@@ -382,7 +404,10 @@ fn what_old_clients_send_is_understood() {
                 "conferenceId": id, "callId": call, "leaveConferenceUrl": null,
                 "notificationUrl": "", "talk": null, "callControlSequence": "", "x": [1],
             }}),
-            Command::AddToConference(added()),
+            Command::AddToConference(AddToConference {
+                call: Some(call),
+                ..added()
+            }),
         ),
         // An alias that was typed as a boolean.
         (
@@ -441,21 +466,55 @@ fn what_old_clients_send_is_understood() {
                 private: false,
             },
         ),
+        // Whom and what a command is about.
         (
             json!({"SetTalk": {"callId": call, "talk": null}}),
-            Command::SetTalk { talk: true },
+            Command::SetTalk {
+                talk: true,
+                call: Some(caller()),
+            },
+        ),
+        (
+            json!({"SetListen": {"callId": call, "listen": false}}),
+            Command::SetListen {
+                listen: false,
+                call: Some(caller()),
+            },
         ),
         (
             json!({"RemoveFromConference": {"callId": call}}),
-            Command::RemoveFromConference,
+            Command::RemoveFromConference {
+                call: Some(caller()),
+            },
         ),
         (
             json!({"TerminateConference": {"conferenceId": id}}),
-            Command::TerminateConference,
+            Command::TerminateConference {
+                conference: Some(id),
+            },
         ),
         (
             json!({"Hangup": {"callId": call, "reason": null}}),
-            Command::Hangup { reason: None },
+            Command::Hangup {
+                reason: None,
+                call: Some(caller()),
+            },
+        ),
+        // Nobody in particular; once `callId` was typed as a boolean.
+        (
+            json!({"AddToConference": {"conferenceId": id, "callId": true}}),
+            Command::AddToConference(added()),
+        ),
+        (
+            json!({"Hangup": {"callId": ""}}),
+            Command::Hangup {
+                reason: None,
+                call: None,
+            },
+        ),
+        (
+            json!({"TerminateConference": {"conferenceId": null}}),
+            Command::TerminateConference { conference: None },
         ),
     ];
     for (written, understood) in table {
@@ -742,6 +801,14 @@ fn malformed_scripts_are_refused_with_the_place_and_the_reason() {
             "command 1, AddToConference.conferenceId: must be a string, not a number",
         ),
         (
+            r#"[{"SetTalk":{"callId":"CF00"}}]"#,
+            "command 1, SetTalk.callId: an identifier here is CA followed by 40 hexadecimal digits",
+        ),
+        (
+            r#"[{"TerminateConference":{"conferenceId":7}}]"#,
+            "command 1, TerminateConference.conferenceId: must be a string, not a number",
+        ),
+        (
             &format!(r#"[{{"AddToConference":{{"conferenceId":"{id}","talk":"no"}}}}]"#),
             "command 1, AddToConference.talk: must be true or false, not a string",
         ),
@@ -877,6 +944,10 @@ fn conference() -> ConferenceId {
     ConferenceId::from_bytes([7; 20])
 }
 
+fn caller() -> CallId {
+    CallId::from_bytes([9; 20])
+}
+
 fn created() -> CreateConference {
     CreateConference {
         action_url: "https://app.example/made".to_owned(),
@@ -891,6 +962,7 @@ fn created() -> CreateConference {
 fn added() -> AddToConference {
     AddToConference {
         conference: conference(),
+        call: None,
         start_conf_on_enter: true,
         talk: true,
         listen: true,

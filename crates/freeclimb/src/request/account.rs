@@ -3,7 +3,7 @@
 use tutti_control_plane::AccountRecord;
 use utoipa::ToSchema;
 
-use super::Edit;
+use super::{Edit, schema};
 use crate::attributes::{Attributes, BadAttribute};
 
 /// A change to an account.
@@ -17,9 +17,9 @@ pub struct AccountUpdate {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct AccountRequest {
-    #[schema(max_length = 64, nullable)]
+    #[schema(schema_with = schema::alias)]
     pub alias: Option<String>,
-    #[schema(max_length = 64, nullable)]
+    #[schema(schema_with = schema::alias)]
     pub label: Option<String>,
 }
 

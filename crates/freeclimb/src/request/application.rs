@@ -3,7 +3,7 @@
 use tutti_control_plane::ApplicationRecord;
 use utoipa::ToSchema;
 
-use super::Edit;
+use super::{Edit, schema};
 use crate::attributes::{Attributes, BadAttribute};
 use crate::page::Filter;
 use crate::query::Query;
@@ -25,19 +25,19 @@ pub struct ApplicationUpdate {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct ApplicationRequest {
-    #[schema(max_length = 64, nullable)]
+    #[schema(schema_with = schema::alias)]
     pub alias: Option<String>,
-    #[schema(nullable)]
+    #[schema(schema_with = schema::url)]
     pub voice_url: Option<String>,
-    #[schema(nullable)]
+    #[schema(schema_with = schema::url)]
     pub voice_fallback_url: Option<String>,
-    #[schema(nullable)]
+    #[schema(schema_with = schema::url)]
     pub call_connect_url: Option<String>,
-    #[schema(nullable)]
+    #[schema(schema_with = schema::url)]
     pub status_callback_url: Option<String>,
-    #[schema(nullable)]
+    #[schema(schema_with = schema::url)]
     pub sms_url: Option<String>,
-    #[schema(nullable)]
+    #[schema(schema_with = schema::url)]
     pub sms_fallback_url: Option<String>,
 }
 

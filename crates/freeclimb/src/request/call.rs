@@ -6,6 +6,7 @@ use tutti_control_plane::{CallChange, CallStatus, IfMachine, Keystroke};
 use tutti_model::{ApplicationId, CallId};
 use utoipa::ToSchema;
 
+use super::schema;
 use crate::address;
 use crate::attributes::{Attributes, BadAttribute, Fault, bad, identify, required};
 use crate::error::ApiError;
@@ -41,23 +42,27 @@ pub struct NewCallRequest {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct MakeCallRequest {
-    /// A number of the account's, or what a call of it shows already.
+    #[schema(schema_with = schema::caller)]
     pub from: String,
-    /// A number as E.164 with its plus sign, or a SIP URI.
+    #[schema(schema_with = schema::callee)]
     pub to: String,
     #[schema(pattern = "^AP[0-9a-fA-F]{40}$")]
     pub application_id: Option<String>,
     #[schema(pattern = "^CA[0-9a-fA-F]{40}$")]
     pub parent_call_id: Option<String>,
+    #[schema(schema_with = schema::url)]
     pub call_connect_url: Option<String>,
     /// How many seconds it may ring.
     #[schema(minimum = 1, maximum = 3600, default = 30)]
     pub timeout: Option<u32>,
     /// Keys 0 to 9, * and #, with `{n}` between two of them for a pause of n half seconds.
+    #[schema(max_length = 256, pattern = r"^([0-9*#]|\{[0-9]+\})*$")]
     pub send_digits: Option<String>,
     /// `redirect` or `hangup`.
+    #[schema(pattern = "^(redirect|hangup)?$")]
     pub if_machine: Option<String>,
     /// Given with `ifMachine` `redirect`, and with nothing else.
+    #[schema(max_length = 2048, pattern = r"^(https?://\S+)?$")]
     pub if_machine_url: Option<String>,
     #[schema(default = false)]
     pub privacy_mode: Option<bool>,
@@ -92,7 +97,7 @@ impl NewCallRequest {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct UpdateCallRequest {
-    /// `canceled` or `completed`.
+    #[schema(schema_with = schema::word::<CallChange>)]
     pub status: String,
 }
 

@@ -1,8 +1,11 @@
 //! What clients ask of conferences.
 
-use tutti_control_plane::{ConferenceChange, ConferenceOptions, ConferenceStatus};
+use tutti_control_plane::{
+    ConferenceChange, ConferenceOptions, ConferenceStatus, PlayBeep, RequestedStatus,
+};
 use utoipa::ToSchema;
 
+use super::schema;
 use crate::attributes::{Attributes, BadAttribute};
 use crate::page::Filter;
 use crate::query::{Query, Span};
@@ -11,15 +14,17 @@ use crate::query::{Query, Span};
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct CreateConferenceRequest {
-    #[schema(max_length = 64)]
+    #[schema(schema_with = schema::alias)]
     pub alias: Option<String>,
-    /// `always`, `never`, `entryOnly` or `exitOnly`.
-    #[schema(default = "always")]
+    /// `always` where it is missing.
+    #[schema(schema_with = schema::word_or_null::<PlayBeep>)]
     pub play_beep: Option<String>,
     #[schema(default = false)]
     pub record: Option<bool>,
     /// A file for whoever waits; without it the bridge has music of its own.
+    #[schema(max_length = 2048, pattern = r"^(https?://\S+)?$")]
     pub wait_url: Option<String>,
+    #[schema(schema_with = schema::url)]
     pub status_callback_url: Option<String>,
 }
 
@@ -39,11 +44,11 @@ pub fn create_conference(attributes: &Attributes) -> Result<ConferenceOptions, B
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct UpdateConferenceRequest {
-    #[schema(max_length = 64)]
+    #[schema(schema_with = schema::alias)]
     pub alias: Option<String>,
-    /// `always`, `never`, `entryOnly` or `exitOnly`.
+    #[schema(schema_with = schema::word_or_null::<PlayBeep>)]
     pub play_beep: Option<String>,
-    /// `empty` or `terminated`.
+    #[schema(schema_with = schema::word_or_null::<RequestedStatus>)]
     pub status: Option<String>,
 }
 
@@ -81,8 +86,6 @@ impl Filter for ConferenceFilter {
 
 #[cfg(test)]
 mod tests {
-    use tutti_control_plane::{PlayBeep, RequestedStatus};
-
     use super::super::members;
     use super::*;
     use crate::date;

@@ -40,7 +40,7 @@ impl Filter for LogFilter {
 #[schema(rename_all = "camelCase")]
 pub struct FilterLogsRequest {
     /// As in `level = "ERROR" AND timestamp > 1592854973376000`.
-    #[schema(max_length = 1024)]
+    #[schema(min_length = 1, max_length = 1024, format = "pql")]
     pub pql: String,
 }
 

@@ -11,6 +11,7 @@ mod number;
 mod participant;
 mod queue;
 mod recording;
+mod schema;
 mod web_rtc;
 
 pub use account::{AccountRequest, AccountUpdate};

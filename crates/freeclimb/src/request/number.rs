@@ -4,7 +4,7 @@ use tutti_control_plane::NumberRecord;
 use tutti_model::ApplicationId;
 use utoipa::ToSchema;
 
-use super::Edit;
+use super::{Edit, schema};
 use crate::attributes::{Attributes, BadAttribute, Fault, bad, required};
 use crate::page::Filter;
 use crate::query::Query;
@@ -32,8 +32,9 @@ pub struct NumberPurchase {
 #[schema(rename_all = "camelCase")]
 pub struct BuyIncomingNumberRequest {
     /// As E.164 with its plus sign.
+    #[schema(pattern = r"^\+[1-9][0-9]{1,14}$")]
     pub phone_number: String,
-    #[schema(max_length = 64)]
+    #[schema(schema_with = schema::alias)]
     pub alias: Option<String>,
     #[schema(pattern = "^AP[0-9a-fA-F]{40}$")]
     pub application_id: Option<String>,
@@ -66,7 +67,7 @@ pub struct NumberUpdate {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct IncomingNumberRequest {
-    #[schema(max_length = 64, nullable)]
+    #[schema(schema_with = schema::alias)]
     pub alias: Option<String>,
     /// Null leaves the number unanswered.
     #[schema(pattern = "^AP[0-9a-fA-F]{40}$", nullable)]

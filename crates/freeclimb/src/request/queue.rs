@@ -3,6 +3,7 @@
 use tutti_control_plane::QueueOptions;
 use utoipa::ToSchema;
 
+use super::schema;
 use crate::attributes::{Attributes, BadAttribute};
 use crate::page::Filter;
 use crate::query::Query;
@@ -14,7 +15,7 @@ const MAX_SIZE: u32 = 1_000;
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct QueueRequest {
-    #[schema(max_length = 64)]
+    #[schema(schema_with = schema::alias)]
     pub alias: Option<String>,
     #[schema(minimum = 1, maximum = 1000, default = 100)]
     pub max_size: Option<u32>,
@@ -74,6 +75,7 @@ mod tests {
                 max_size: Some(1_000),
             })
         );
+        assert_eq!(read(r#"{"maxSize":5.0}"#).unwrap().max_size, Some(5));
         for size in ["0", "1001", "-1", "2.5", "\"many\""] {
             let body = format!(r#"{{"maxSize":{size}}}"#);
             assert_eq!(

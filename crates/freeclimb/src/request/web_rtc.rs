@@ -1,7 +1,9 @@
 //! What clients ask for a browser.
 
+use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::schema;
 use crate::address;
 use crate::attributes::{Attributes, required};
 use crate::error::ApiError;
@@ -21,13 +23,14 @@ pub struct WebRtcTokenRequest {
 }
 
 /// The body of `POST /Calls/WebRTC/Token`, as the API's description shows it. It has no other members.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
+#[derive(ToSchema, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateWebRtcToken {
-    /// A number as E.164 with its plus sign, or a SIP URI.
+    #[schema(schema_with = schema::callee)]
     pub to: String,
+    #[schema(schema_with = schema::caller)]
     pub from: String,
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 4294967295_u32, format = Int64)]
     pub uses: u32,
 }
 
@@ -62,7 +65,15 @@ mod tests {
                 uses: 2,
             })
         );
+        assert_eq!(
+            read(r#"{"to":15550101.0,"from":15550100,"uses":2.0}"#),
+            read(r#"{"to":"+15550101","from":"+15550100","uses":2}"#)
+        );
         let table = [
+            (
+                r#"{"to":"+15550101","from":-1.5,"uses":2}"#,
+                "from: must be a string or a whole number, not a number",
+            ),
             (r#"{"from":"+15550100","uses":2}"#, "to: is required"),
             (r#"{"to":"+15550101","uses":2}"#, "from: is required"),
             (

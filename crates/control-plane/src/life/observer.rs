@@ -3,81 +3,40 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tutti_model::{
-    Audience, CallId, ConferenceId, MediaCommand, Privileges, PromptId, QueueId, RecordedSide,
+    AccountId, Audience, CallId, ConferenceId, MediaCommand, Privileges, QueueId, RecordedSide,
     RecordingId, Timestamp,
 };
 
+use super::views::{CallView, ConferenceView, RecordingView};
 use crate::seconds::secs_rounded_up;
 use crate::*;
 
 /// What anybody can know who carries the effects out.
 #[derive(Default)]
-pub(super) struct Observer {
-    pub(super) conferences: BTreeMap<ConferenceId, ConferenceView>,
-    pub(super) calls: BTreeMap<CallId, CallView>,
-    pub(super) recordings: BTreeMap<RecordingId, RecordingView>,
-    pub(super) queues: BTreeMap<QueueId, QueueRecord>,
+pub(crate) struct Observer {
+    pub(crate) conferences: BTreeMap<ConferenceId, ConferenceView>,
+    pub(crate) calls: BTreeMap<CallId, CallView>,
+    pub(crate) recordings: BTreeMap<RecordingId, RecordingView>,
+    pub(crate) queues: BTreeMap<QueueId, QueueRecord>,
     /// How often applications were told what a caller has pressed, or said.
-    pub(super) heard: Heard,
+    pub(crate) heard: Heard,
     /// Whether a call's next joining is one that starts a conference.
-    pub(super) starters: BTreeMap<CallId, bool>,
+    pub(crate) starters: BTreeMap<CallId, bool>,
 }
 
 /// What callers were heard to press and say.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
-    pub(super) digits: usize,
-    pub(super) controls: usize,
-    pub(super) utterances: usize,
+pub(crate) struct Heard {
+    pub(crate) digits: usize,
+    pub(crate) controls: usize,
+    pub(crate) utterances: usize,
     /// Those whose callers hung up.
-    pub(super) cut_off: usize,
-    pub(super) texts: usize,
-}
-
-pub(super) struct ConferenceView {
-    pub(super) record: ConferenceRecord,
-    told: Option<ConferenceStatus>,
-    pub(super) participants: BTreeMap<CallId, ParticipantRecord>,
-    legs: BTreeSet<CallId>,
-    privileges: BTreeMap<CallId, Privileges>,
-    /// Who is there by what is told live, and whether it speaks.
-    watched: BTreeMap<CallId, bool>,
-    /// A starter has joined since it was empty.
-    started: bool,
-    is_open: bool,
-    music: bool,
-    mixing: bool,
-}
-
-pub(super) struct CallView {
-    pub(super) record: CallRecord,
-    pub(super) exchange: Option<u64>,
-    pub(super) prompt: Option<PromptId>,
-    signals: Vec<Signal>,
-    has_leg: bool,
-    /// Its voice is listened to.
-    is_watched: bool,
-    ends_told: usize,
-    /// How often its callConnectUrl was asked, or told.
-    connects_told: usize,
-    /// Where it waits by what is told.
-    told_in_queue: Option<QueueId>,
-}
-
-pub(super) struct RecordingView {
-    pub(super) record: RecordingRecord,
-    /// Started, and neither stopped nor ended by itself.
-    pub(super) runs: bool,
-    pub(super) stopped: bool,
-    /// What is to become of its text: asked for, and not known yet.
-    pub(super) transcribing: bool,
-    side: Option<RecordedSide>,
-    session_is_over: bool,
-    told: bool,
+    pub(crate) cut_off: usize,
+    pub(crate) texts: usize,
 }
 
 impl Observer {
-    pub(super) fn observe(&mut self, now: Timestamp, effects: &[Effect]) {
+    pub(crate) fn observe(&mut self, now: Timestamp, effects: &[Effect]) {
         let is_durable = |effect: &Effect| matches!(effect, Effect::Commit(_) | Effect::Notify(_));
         assert!(effects.is_sorted_by_key(|effect| !is_durable(effect)));
         for effect in effects {
@@ -110,7 +69,7 @@ impl Observer {
     }
 
     /// What must hold between two inputs.
-    pub(super) fn check(&self, plane: &ControlPlane) {
+    pub(crate) fn check(&self, plane: &ControlPlane) {
         for (id, conference) in &self.conferences {
             self.check_conference(*id, conference);
         }
@@ -131,8 +90,30 @@ impl Observer {
         assert_eq!(plane.participant_count(), participants.sum::<usize>());
     }
 
+    /// What one account asks for changes nothing of another's.
+    pub(crate) fn check_kept_apart(&self, account: AccountId, effects: &[Effect]) {
+        for effect in effects {
+            if let Effect::Commit(fact) = effect {
+                assert_eq!(self.owner(fact), account, "{fact:?}");
+            }
+        }
+    }
+
+    fn owner(&self, fact: &Fact) -> AccountId {
+        match fact {
+            Fact::Conference(record) => record.account,
+            Fact::Participant(record) => record.account,
+            Fact::ParticipantGone { conference, .. } => {
+                self.conferences.get(conference).unwrap().record.account
+            }
+            Fact::Call(record) => record.account,
+            Fact::Recording(record) => record.account,
+            Fact::Queue(record) => record.account,
+        }
+    }
+
     /// Forgets everything that ends with the process.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         for conference in self.conferences.values_mut() {
             conference.legs.clear();
             conference.privileges.clear();
@@ -605,104 +586,5 @@ impl Observer {
 
     fn call(&mut self, id: CallId) -> &mut CallView {
         self.calls.get_mut(&id).unwrap()
-    }
-}
-
-impl ConferenceView {
-    fn new(record: ConferenceRecord) -> ConferenceView {
-        ConferenceView {
-            record,
-            told: None,
-            participants: BTreeMap::new(),
-            legs: BTreeSet::new(),
-            privileges: BTreeMap::new(),
-            watched: BTreeMap::new(),
-            started: false,
-            is_open: false,
-            music: false,
-            mixing: false,
-        }
-    }
-
-    /// Steps through FreeClimb's conference diagram.
-    fn hear(&mut self, status: ConferenceStatus) {
-        use ConferenceStatus::{Empty, InProgress, Populated, Terminated};
-        let legal = match self.told {
-            None => status == Empty,
-            Some(Empty) => status == Populated || status == Terminated,
-            Some(Populated) => status == InProgress || status == Empty,
-            Some(InProgress) => status == Empty,
-            Some(Terminated) => false,
-        };
-        assert!(legal, "{:?} then {status:?}", self.told);
-        self.told = Some(status);
-    }
-}
-
-impl CallView {
-    fn new(record: CallRecord) -> CallView {
-        CallView {
-            has_leg: record.direction == Direction::Inbound,
-            record,
-            exchange: None,
-            prompt: None,
-            signals: Vec::new(),
-            is_watched: false,
-            ends_told: 0,
-            connects_told: 0,
-            told_in_queue: None,
-        }
-    }
-
-    fn check(&self) {
-        let ended = self.record.status.is_final();
-        assert_eq!(self.has_leg, !ended);
-        assert_eq!(self.record.ended_reason.is_some(), ended);
-        assert_eq!(self.record.ended.is_some(), ended);
-        assert!(self.ends_told <= usize::from(ended));
-        assert!(self.connects_told <= 1);
-        assert_eq!(self.told_in_queue, self.record.queue);
-        assert!(self.record.conference.is_none() || self.record.queue.is_none());
-        let outbound = self.record.direction != Direction::Inbound;
-        let signals = match &self.signals[..] {
-            [Signal::EarlyMedia, rest @ ..] if !outbound => rest,
-            all => all,
-        };
-        let legal = match *signals {
-            [] if outbound => true,
-            [Signal::HangUp] if outbound => ended,
-            [] => self.record.connected.is_none(),
-            [Signal::Answer] => self.record.connected.is_some(),
-            [Signal::Answer, Signal::HangUp] => ended && self.record.connected.is_some(),
-            [Signal::Reject(reason)] => {
-                self.record.connected.is_none() && self.record.ended_reason == Some(reason)
-            }
-            _ => false,
-        };
-        assert!(legal, "{:?} of {:?}", self.signals, self.record);
-        let completed = self.record.status == CallStatus::Completed;
-        assert!(!completed || self.record.connected.is_some());
-    }
-
-    /// Its application has been told of its end, if it has one.
-    pub(super) fn check_told(&self) {
-        let outbound = self.record.direction != Direction::Inbound;
-        let expected = usize::from(self.record.application.is_some() || outbound);
-        assert_eq!(self.ends_told, expected);
-        assert_eq!(self.connects_told, usize::from(outbound));
-    }
-}
-
-impl RecordingView {
-    fn new(record: RecordingRecord) -> RecordingView {
-        RecordingView {
-            record,
-            runs: false,
-            stopped: false,
-            transcribing: false,
-            side: None,
-            session_is_over: false,
-            told: false,
-        }
     }
 }

@@ -1,0 +1,5 @@
+//! Fuzzes the control plane.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tutti_fuzz::machine(bytes));
