@@ -21,6 +21,16 @@ use crate::stage::*;
 
 const TICKS: usize = 1_000;
 
+/// Each is decoded, encoded and resampled in its own way.
+const CODECS: [Codec; 6] = [
+    Codec::Pcmu,
+    Codec::Opus,
+    Codec::Pcma,
+    Codec::G722,
+    Codec::L16At16,
+    Codec::L16At48,
+];
+
 #[test]
 fn an_allocation_does_not_go_unnoticed() {
     reset_violation_count();
@@ -102,7 +112,7 @@ impl Busy {
             calls: 0,
         };
         for number in 0..18 {
-            let codec = [Codec::Pcmu, Codec::Opus, Codec::Pcma][number % 3];
+            let codec = CODECS[number % CODECS.len()];
             let setup = busy.setup(codec);
             let slot = busy.studio.connect(setup).unwrap().unwrap();
             let privileges = Privileges {

@@ -6,7 +6,6 @@
 //! `target/quality.json` as well.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,6 +22,8 @@ use tutti_sim::{
     Bursts, Impairments, Mouth, Random, ReferenceMixer, Repertoire, Studio, Tape, tape,
 };
 
+use crate::report;
+use crate::speech;
 use crate::stage::*;
 
 /// What is read, ten seconds each.
@@ -127,7 +128,7 @@ fn scores() -> Option<&'static BTreeMap<String, f64>> {
 }
 
 fn judge_everything() -> Option<BTreeMap<String, f64>> {
-    let python = target().join("pesq/bin/python");
+    let python = report::target().join("pesq/bin/python");
     let has = |command: &mut Command| {
         let quiet = command
             .stdin(Stdio::null())
@@ -135,12 +136,9 @@ fn judge_everything() -> Option<BTreeMap<String, f64>> {
             .stderr(Stdio::null());
         quiet.status().is_ok_and(|status| status.success())
     };
-    let speech = Path::new("/usr/share/pocketsphinx/test/data/librivox");
-    if !has(Command::new(&python).args(["-c", "import pesq"])) || !speech.is_dir() {
-        // Past the test harness, which keeps what a passing test prints to itself.
-        let skipped =
-            "SKIPPED: speech quality is not judged; scripts/test installs what it takes\n";
-        let _ = std::io::stderr().write_all(skipped.as_bytes());
+    let has_pesq = has(Command::new(&python).args(["-c", "import pesq"]));
+    if !has_pesq || !Path::new(speech::FOLDER).is_dir() {
+        speech::skipped("speech quality is not judged");
         return None;
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("quality");
@@ -148,7 +146,11 @@ fn judge_everything() -> Option<BTreeMap<String, f64>> {
     let judge = Judge { python, folder };
     judge.prepare_speech();
     let scores = judge.score(&judge.sounds());
-    write_report(&scores);
+    let figures: Vec<_> = scores
+        .iter()
+        .map(|(name, score)| (name.as_str(), *score, "MOS-LQO"))
+        .collect();
+    report::write("cargo test --test simulation pesq", &figures);
     Some(scores)
 }
 
@@ -507,28 +509,4 @@ fn write_wav(path: &Path, rate: u32, samples: &[f32]) {
         file.write_sample((sample * 32_767.0) as i16).unwrap();
     }
     file.finalize().unwrap();
-}
-
-/// What documentation quotes.
-fn write_report(scores: &BTreeMap<String, f64>) {
-    let rows: Vec<Value> = scores
-        .iter()
-        .map(|(name, score)| {
-            json!({
-                "name": name,
-                "value": (score * 100.0).round() / 100.0,
-                "unit": "MOS-LQO",
-                "command": "cargo test --test simulation pesq",
-            })
-        })
-        .collect();
-    let file = File::create(target().join("quality.json")).unwrap();
-    serde_json::to_writer_pretty(file, &json!({ "rows": rows })).unwrap();
-}
-
-fn target() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
 }

@@ -271,6 +271,7 @@ fn a_script_speaks_before_it_bridges() {
         }),
         Command::AddToConference(AddToConference {
             conference,
+            call: None,
             start_conf_on_enter: false,
             talk: true,
             listen: true,

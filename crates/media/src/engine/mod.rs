@@ -192,11 +192,6 @@ impl<T: Transport> Engine<T> {
                     });
                 }
             }
-            EngineCommand::SetSignalling { slot, signalling } => {
-                if let Some(seat) = self.seat(slot) {
-                    seat.leg.set_signalling(signalling);
-                }
-            }
             EngineCommand::Early { slot } => {
                 if let Some(seat) = self.seat(slot) {
                     seat.leg.early();

@@ -1,7 +1,5 @@
 //! What an engine and its owner say to each other.
 
-use std::net::IpAddr;
-
 use tutti_model::{
     Beep, CallId, Digit, Gains, MediaDescription, Privileges, PromptId, RecordingId,
 };
@@ -41,11 +39,6 @@ pub enum EngineCommand<T> {
     /// Takes the leg out, to be dropped or to move to another engine.
     RemoveLeg {
         slot: LegSlot,
-    },
-    /// The peer's signalling comes from here, so its media may, too.
-    SetSignalling {
-        slot: LegSlot,
-        signalling: IpAddr,
     },
     /// The peer hears early media: from now on the leg sends to where its description says, and
     /// still believes nobody.

@@ -25,6 +25,10 @@ const BANDS: usize = 4;
 /// The quietest floor of a band, as a mean square: −70 dBov. What is 9 dB above it may be a voice.
 const QUIETEST_FLOOR: f32 = 1e-7;
 
+/// The floor of a band of which nothing is known yet: −55 dBov. The noise of an ordinary line is no
+/// voice from its first frame on, and a talker of −45 dBov is one; the first quieter frame corrects it.
+const FIRST_FLOOR: f32 = 3.2e-6;
+
 /// The loudest floor of a band: −45 dBov. Whatever goes on for longer and louder stays a voice.
 const LOUDEST_FLOOR: f32 = 3.2e-5;
 
@@ -92,8 +96,8 @@ impl Activity {
 /// Tells a voice from steady noise by how far four bands rise above their own noise floors.
 ///
 /// The floor of a band follows the least of its smoothed power within the last 1.4 s (minimum
-/// statistics), so a voice's own pauses keep it down and a fan is forgotten. Two frames make a
-/// voice: one may be a click.
+/// statistics), so a voice's own pauses keep it down and a fan is forgotten; until it is known it is
+/// what the noise of a line may well be. Two frames make a voice: one may be a click.
 #[derive(Debug, Clone, Copy)]
 pub struct VoiceActivity {
     hum: [Biquad<1>; 2],
@@ -130,7 +134,7 @@ impl Default for VoiceActivity {
                 Biquad::high_pass(last, std::f64::consts::FRAC_1_SQRT_2),
             ]),
             smoothed: None,
-            least: [[QUIETEST_FLOOR; BANDS]; SPANS],
+            least: [[FIRST_FLOOR / MINIMUM_BIAS; BANDS]; SPANS],
             span: 0,
             frames_in_span: 0,
             deviation: 1.0,
@@ -374,6 +378,31 @@ mod tests {
                     share(&voices)
                 );
             }
+        }
+    }
+
+    #[test]
+    fn the_noise_of_a_line_is_no_voice_from_its_first_frame_on() {
+        for level in [-70.0, -60.0, -55.0, -50.0] {
+            let noises = [
+                ("white", Signal::white(level, 15)),
+                ("pink", Signal::pink(level, 16)),
+                ("fan", Signal::fan(level, 17)),
+            ];
+            for (name, mut noise) in noises {
+                let voices = activities(&mut VoiceActivity::default(), &mut noise, 100);
+                assert!(share(&voices) == 0.0, "{name} at {level}: {voices:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_speaks_in_the_first_frame_is_a_voice_at_once() {
+        for level in [-40.0, -26.0, -12.0] {
+            let mut talk = speech(level, 2).over(Signal::white(-70.0, 3));
+            let voices = activities(&mut VoiceActivity::default(), &mut talk, 100);
+            assert!(voices[3], "{level} dBov: {voices:?}");
+            assert!(share(&voices) > 0.9, "{level} dBov: {}", share(&voices));
         }
     }
 

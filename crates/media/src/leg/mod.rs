@@ -278,11 +278,6 @@ impl<T: Transport> Leg<T> {
         }
     }
 
-    /// Learns late where the peer's signalling comes from.
-    pub(crate) fn set_signalling(&mut self, signalling: IpAddr) {
-        self.latch.set_signalling(signalling);
-    }
-
     /// Sends before the answer, to where the description says.
     pub(crate) fn early(&mut self) {
         self.early = true;

@@ -53,7 +53,6 @@ pub(super) struct LegEntry {
 
 /// What can be asked of a leg, wherever it is.
 pub(super) enum LegCommand {
-    SetSignalling(IpAddr),
     Early,
     Answered,
     Reconfigure {
@@ -93,9 +92,8 @@ impl Director {
     /// Takes on a leg; `description` is missing while the peer has not said what it wants.
     ///
     /// `signalling` is where the peer's signalling comes from: its media may come from there, too. For
-    /// a call that we place this is where the request goes to, until
-    /// [`set_signalling`](Director::set_signalling) knows better. Such a leg is offered, then taken
-    /// on without a description, described by the first answer that comes ([`early`](Director::early)
+    /// a call that we place this is where the request goes to. Such a leg is offered, then taken on
+    /// without a description, described by the first answer that comes ([`early`](Director::early)
     /// follows where there is early media), described again if a later one says something else, and
     /// [`answered`](Director::answered) at last.
     pub fn add_leg(
@@ -172,18 +170,6 @@ impl Director {
         };
         let leg = Leg::new(call, sockets, media, signalling, cname(), &settings);
         self.seat_leg(call, Box::new(leg), thread, waiting);
-    }
-
-    /// Learns late where the peer's signalling comes from.
-    ///
-    /// Whose media was believed before goes on being believed, and nobody gets more time to prove
-    /// itself.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "SIP does not tell yet where a response came from")
-    )]
-    pub fn set_signalling(&mut self, call: CallId, from: IpAddr) {
-        self.ask_leg(call, LegCommand::SetSignalling(from));
     }
 
     /// Lets a leg send what it hears before there is an answer, to exactly where its description says
@@ -378,9 +364,6 @@ impl Director {
             }
         };
         let command = match command {
-            LegCommand::SetSignalling(signalling) => {
-                EngineCommand::SetSignalling { slot, signalling }
-            }
             LegCommand::Early => EngineCommand::Early { slot },
             LegCommand::Answered => EngineCommand::Answered { slot },
             LegCommand::Reconfigure { description, media } => EngineCommand::Reconfigure {

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tutti_media::{EncoderSettings, PHASES};
 use tutti_model::{Codec, Digit, Format, MediaDescription, MediaFlow, Privileges};
-use tokio::sync::mpsc::UnboundedReceiver;
 use tutti_recording::{DiskFloor, RecorderEvent};
 
 use super::*;

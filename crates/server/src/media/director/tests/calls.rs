@@ -164,8 +164,8 @@ fn a_prompt_for_a_conference_that_a_call_is_not_in_fails() {
 #[test]
 fn a_call_that_we_place_hears_early_media_and_is_believed_once_it_answers() {
     let mut stage = Stage::new(1, 100);
-    // Where the request goes to tells nothing yet about who will answer it.
-    let (call, bridge) = stage.offer(Ipv4Addr::UNSPECIFIED.into());
+    // The request goes to a proxy, or a NAT, through which two phones may answer.
+    let (call, bridge) = stage.offer(Ipv4Addr::new(127, 0, 0, 2).into());
     stage.director.watch_voice(call, true);
     let prompt = (PromptId(1), tone(), Repeat::Forever);
     stage.play(call, prompt, Audience::Call);
@@ -179,11 +179,10 @@ fn a_call_that_we_place_hears_early_media_and_is_believed_once_it_answers() {
     stage.talk(&rings, 0, 30);
     assert_eq!(stage.news, []);
 
-    // 200 describes somebody else, behind a NAT at the address of its signalling.
+    // 200 describes somebody else, behind a NAT at the address that the request went to.
     let answers = Phone::new("127.0.0.2:0", bridge);
     let inside = Phone::new("127.0.0.1:0", bridge);
     stage.director.describe_leg(call, inside.description());
-    stage.director.set_signalling(call, [127, 0, 0, 2].into());
     stage.until_sound(&inside);
     assert_eq!(stage.news, [], "nobody is believed before the answer");
     stage.director.answered(call);
