@@ -222,7 +222,8 @@ impl Bridge {
         };
         let control = control::start(workplace, plane, effects, sip_events, recorder_events);
         webhooks.wake_pending().await;
-        retention::start(store.clone(), clock, config.storage.recordings.clone());
+        let recordings = config.storage.recordings.clone();
+        retention::start(store.clone(), clock, recordings, config.limits.log_days);
 
         let connections = ConnectionLimits {
             per_source: config.limits.connections_per_source,

@@ -202,6 +202,8 @@ pub struct Limits {
     /// Open HTTP connections, from one source and from all.
     pub connections_per_source: u32,
     pub connections: u32,
+    /// How many days the accounts' logs reach back; 0 keeps them for ever.
+    pub log_days: u16,
 }
 
 impl Default for Http {
@@ -306,6 +308,7 @@ impl Default for Limits {
             requests_per_second_per_account: 100,
             connections_per_source: 100,
             connections: 10_000,
+            log_days: 30,
         }
     }
 }

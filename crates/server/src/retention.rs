@@ -1,9 +1,11 @@
-//! Deletes recordings that are kept for a while only, when that while is over.
+//! Deletes what is kept for a while only, when that while is over: recordings whose script said so,
+//! and the lines of the accounts' logs.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tutti_model::Timestamp;
 use tutti_recording::recording_path;
 use tutti_store::{Store, StoreError};
 
@@ -15,8 +17,24 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Recordings that are deleted before others get the store again.
 const BATCH: u32 = 100;
 
-/// Starts to look for recordings whose time is over, in this directory.
-pub fn start(store: Store, clock: Clock, recordings_dir: PathBuf) {
+/// How often is looked for old lines.
+const LINES_EVERY: Duration = Duration::from_secs(60);
+
+/// Lines that are deleted at once; a commit waits for them for a few milliseconds.
+const LINES_BATCH: u32 = 100;
+
+/// How long the store is everybody else's between two batches of lines.
+const LINES_PAUSE: Duration = Duration::from_millis(20);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Starts to look for recordings in this directory whose time is over, and for lines that are older
+/// than so many days; with 0 days they are kept for ever.
+pub fn start(store: Store, clock: Clock, recordings_dir: PathBuf, log_days: u16) {
+    if log_days > 0 {
+        let age = DAY * u32::from(log_days);
+        tokio::spawn(keep_logs_short(store.clone(), clock, age));
+    }
     tokio::spawn(async move {
         loop {
             match sweep(&store, &clock, &recordings_dir).await {
@@ -31,7 +49,34 @@ pub fn start(store: Store, clock: Clock, recordings_dir: PathBuf) {
     });
 }
 
-/// Deletes what is due, some at a time; tells how many were.
+/// Deletes lines once they have reached this age, as long as the bridge runs.
+async fn keep_logs_short(store: Store, clock: Clock, age: Duration) {
+    loop {
+        if let Err(error) = sweep_logs(&store, &clock, age).await {
+            tracing::error!(%error, "old log lines cannot be deleted; trying again");
+        }
+        tokio::time::sleep(LINES_EVERY).await;
+    }
+}
+
+/// Deletes all lines older than this, some at a time, with time for commits in between; tells how
+/// many there were.
+async fn sweep_logs(store: &Store, clock: &Clock, age: Duration) -> Result<u64, StoreError> {
+    let age_micros = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+    let oldest = clock.now().as_micros().saturating_sub(age_micros);
+    let oldest = Timestamp::from_micros(oldest);
+    let mut all = 0;
+    loop {
+        let deleted = store.delete_logs_before(oldest, LINES_BATCH).await?;
+        all += deleted;
+        if deleted < u64::from(LINES_BATCH) {
+            return Ok(all);
+        }
+        tokio::time::sleep(LINES_PAUSE).await;
+    }
+}
+
+/// Deletes the recordings that are due, some at a time; tells how many were.
 ///
 /// The file goes first. Without it nothing can be fetched, and should the process end in between,
 /// the record is still due.
@@ -56,8 +101,9 @@ async fn sweep(store: &Store, clock: &Clock, recordings_dir: &Path) -> Result<us
 
 #[cfg(test)]
 mod tests {
-    use tutti_control_plane::{Fact, RecordingRecord, RecordingStatus};
-    use tutti_model::{AccountId, RecordingId, Timestamp};
+    use tutti_control_plane::{Fact, LogEntry, LogLevel, RecordingRecord, RecordingStatus};
+    use tutti_model::{AccountId, RecordingId, RequestId};
+    use tutti_store::{LogFilter, LogLine, Page};
 
     use super::*;
 
@@ -115,6 +161,45 @@ mod tests {
         assert_eq!(sweep(&store, &clock, dir.path()).await.unwrap(), 0);
         let due = store.recordings_due(clock.now(), 10).await.unwrap();
         assert_eq!(due, [record]);
+    }
+
+    #[tokio::test]
+    async fn lines_go_when_they_have_reached_their_age_however_many_they_are() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let clock = Clock::start();
+        let now = clock.now();
+        let days_ago = |days: i64| {
+            let day_micros = i64::try_from(DAY.as_micros()).unwrap();
+            Timestamp::from_micros(now.as_micros() - days * day_micros)
+        };
+        let many = LINES_BATCH * 2 + 7;
+        let mut lines: Vec<_> = (0..many).map(|_| line(days_ago(31))).collect();
+        let kept = [days_ago(29), now];
+        lines.extend(kept.map(line));
+        store.commit(&[], &[], &lines).await.unwrap();
+
+        let deleted = sweep_logs(&store, &clock, DAY * 30).await.unwrap();
+        assert_eq!(deleted, u64::from(many));
+        let (filter, page) = (LogFilter::default(), Page::first(100));
+        let left = store.logs(ACCOUNT, &filter, &page).await.unwrap().items;
+        let left = left.iter().rev().map(|record| record.line.at);
+        assert!(left.eq(kept));
+    }
+
+    fn line(at: Timestamp) -> LogLine {
+        LogLine {
+            at,
+            url: None,
+            metadata: None,
+            entry: LogEntry {
+                account: ACCOUNT,
+                call: None,
+                conference: None,
+                level: LogLevel::Info,
+                request: RequestId::from_bytes([2; 20]),
+                message: "a line".to_owned(),
+            },
+        }
     }
 
     fn record(number: u8, now: Timestamp, kept_until: Option<Timestamp>) -> RecordingRecord {

@@ -5,6 +5,14 @@ use std::fmt;
 use tutti_control_plane::Stream;
 use tutti_model::{AccountId, RequestId, Timestamp};
 
+/// The way of a stream's events to one URL: they go out one after another, and wait for no other
+/// lane's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lane {
+    pub stream: Stream,
+    pub url: String,
+}
+
 /// An event to be told, not stored yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
@@ -15,6 +23,16 @@ pub struct NewEvent {
     /// Sent and signed as it is, on every attempt.
     pub body: Vec<u8>,
     pub created: Timestamp,
+}
+
+impl NewEvent {
+    /// The lane that it is appended to.
+    pub fn lane(&self) -> Lane {
+        Lane {
+            stream: self.stream,
+            url: self.url.clone(),
+        }
+    }
 }
 
 /// Names an event for ever: its stream, and its place in it counted from 1 without gaps.

@@ -24,7 +24,7 @@ mod tests;
 mod word;
 
 pub use error::StoreError;
-pub use event::{EventId, FailedAttempt, NewEvent, PendingEvent};
+pub use event::{EventId, FailedAttempt, Lane, NewEvent, PendingEvent};
 pub use filter::{
     ApplicationFilter, CallFilter, ConferenceFilter, LogFilter, NumberFilter, ParticipantFilter,
     QueueFilter, RecordingFilter, TimeRange,

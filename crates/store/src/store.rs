@@ -2,7 +2,7 @@
 
 use tutti_control_plane::{
     AccountRecord, ApplicationRecord, CallRecord, ConferenceRecord, Fact, NumberRecord,
-    ParticipantRecord, QueueRecord, RecordingRecord, Stream,
+    ParticipantRecord, QueueRecord, RecordingRecord,
 };
 use tutti_model::{
     AccountId, ApplicationId, CallId, ConferenceId, NumberId, QueueId, RecordingId, Timestamp,
@@ -10,9 +10,9 @@ use tutti_model::{
 
 use crate::sqlite::Sqlite;
 use crate::{
-    ApplicationFilter, CallFilter, ConferenceFilter, EventId, FailedAttempt, Listing, LogFilter,
-    LogLine, LogRecord, NewEvent, NumberFilter, OpenState, Page, ParticipantFilter, PendingEvent,
-    QueueFilter, RecordingFilter, StoreError,
+    ApplicationFilter, CallFilter, ConferenceFilter, EventId, FailedAttempt, Lane, Listing,
+    LogFilter, LogLine, LogRecord, NewEvent, NumberFilter, OpenState, Page, ParticipantFilter,
+    PendingEvent, QueueFilter, RecordingFilter, StoreError,
 };
 
 /// What is true, on disk. Clones share one database.
@@ -80,20 +80,32 @@ impl Store {
 
 /// The outbox.
 impl Store {
-    /// The streams with pending events, longest waiting first.
-    pub async fn pending_streams(&self) -> Result<Vec<Stream>, StoreError> {
+    /// The lanes with pending events, longest waiting first.
+    pub async fn pending_lanes(&self) -> Result<Vec<Lane>, StoreError> {
         let Engine::Sqlite(engine) = &self.engine;
-        engine.pending_streams().await
+        engine.pending_lanes().await
     }
 
-    /// The pending events of a stream, in the order in which they must be delivered.
+    /// Whether an event could go out now: the first of a lane that is not waiting for a retry.
+    pub async fn has_due_events(&self) -> Result<bool, StoreError> {
+        let Engine::Sqlite(engine) = &self.engine;
+        engine.has_due_events().await
+    }
+
+    /// The pending events of a lane, in the order in which they must be delivered.
     pub async fn pending_events(
         &self,
-        stream: Stream,
+        lane: &Lane,
         limit: u32,
     ) -> Result<Vec<PendingEvent>, StoreError> {
         let Engine::Sqlite(engine) = &self.engine;
-        engine.pending_events(stream, limit).await
+        engine.pending_events(lane, limit).await
+    }
+
+    /// Whether an earlier event of the same stream is the first of its lane and was not tried yet.
+    pub async fn has_untried_before(&self, event: EventId) -> Result<bool, StoreError> {
+        let Engine::Sqlite(engine) = &self.engine;
+        engine.has_untried_before(event).await
     }
 
     /// Notes that an event's target took it.
@@ -348,7 +360,7 @@ impl Store {
     }
 }
 
-/// The accounts' logs: written by `commit`.
+/// The accounts' logs: written by `commit`, and forgotten when they are old.
 impl Store {
     pub async fn logs(
         &self,
@@ -358,5 +370,18 @@ impl Store {
     ) -> Result<Listing<LogRecord>, StoreError> {
         let Engine::Sqlite(engine) = &self.engine;
         engine.logs(account, filter, page).await
+    }
+
+    /// Forgets lines of all accounts that were written before a moment, the oldest first; tells how
+    /// many.
+    ///
+    /// A commit waits meanwhile: `limit` says for how long.
+    pub async fn delete_logs_before(
+        &self,
+        moment: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let Engine::Sqlite(engine) = &self.engine;
+        engine.delete_logs_before(moment, limit).await
     }
 }

@@ -457,6 +457,31 @@ async fn logs_are_found_by_level_call_request_and_time() {
 }
 
 #[tokio::test]
+async fn old_lines_go_oldest_first_a_few_at_a_time() {
+    let store = Store::open("sqlite::memory:").await.unwrap();
+    // A clock that was set back wrote the oldest line last.
+    let lines = [3, 4, 5, 6, 1].map(line);
+    store.commit(&[], &[], &lines).await.unwrap();
+    let left = async || -> Vec<Timestamp> {
+        let logs = store.logs(OURS, &LogFilter::default(), &all()).await;
+        logs.unwrap()
+            .items
+            .iter()
+            .map(|record| record.line.at)
+            .collect()
+    };
+    assert_eq!(store.delete_logs_before(at(5), 2).await.unwrap(), 2);
+    assert_eq!(left().await, [6, 5, 4].map(at));
+    assert_eq!(store.delete_logs_before(at(5), 2).await.unwrap(), 1);
+    assert_eq!(store.delete_logs_before(at(5), 2).await.unwrap(), 0);
+    assert_eq!(
+        left().await,
+        [6, 5].map(at),
+        "a line of that very moment stays"
+    );
+}
+
+#[tokio::test]
 async fn a_log_is_asked_in_the_words_of_an_application() {
     let store = Store::open("sqlite::memory:").await.unwrap();
     let theirs = LogLine {
@@ -704,7 +729,7 @@ async fn a_commit_is_whole_or_nothing() {
     let refused = store.commit(&facts, &[event(1, "x")], &[line(1)]).await;
     assert!(matches!(refused, Err(StoreError::ForeignRecord { .. })));
     assert_eq!(store.call(OURS, call_id(1)).await.unwrap(), None);
-    assert_eq!(store.pending_streams().await.unwrap(), []);
+    assert_eq!(store.pending_lanes().await.unwrap(), []);
     let kept = store.conference(OURS, conference_id(1)).await.unwrap();
     assert_eq!(kept, Some(conference(1)));
     // The number that the refused event would have had is the next one's.
@@ -713,7 +738,7 @@ async fn a_commit_is_whole_or_nothing() {
 }
 
 #[tokio::test]
-async fn a_streams_events_come_in_order_without_gaps() {
+async fn a_lanes_events_come_in_order_without_gaps() {
     let store = Store::open("sqlite::memory:").await.unwrap();
     let batch = [event(1, "a"), event(2, "b"), event(1, "c")];
     let ids = store.commit(&[], &batch, &[]).await.unwrap();
@@ -722,12 +747,10 @@ async fn a_streams_events_come_in_order_without_gaps() {
     let ids = store.commit(&[], &[event(1, "d")], &[]).await.unwrap();
     assert_eq!(ids[0].seq, 3);
 
-    let stream = Stream::Conference(conference_id(1));
-    assert_eq!(
-        store.pending_streams().await.unwrap(),
-        [stream, Stream::Conference(conference_id(2))]
-    );
-    let pending = store.pending_events(stream, 10).await.unwrap();
+    let lane = &event(1, "").lane();
+    let lanes = [lane.clone(), event(2, "").lane()];
+    assert_eq!(store.pending_lanes().await.unwrap(), lanes);
+    let pending = store.pending_events(lane, 10).await.unwrap();
     let bodies: Vec<_> = pending.iter().map(|event| event.body.as_slice()).collect();
     assert_eq!(bodies, [b"a", b"c", b"d"]);
     assert_eq!(pending[0].url, "https://app.example/status");
@@ -740,7 +763,7 @@ async fn a_streams_events_come_in_order_without_gaps() {
         error: "the application answered 500".to_owned(),
     };
     store.event_failed(pending[1].id, 1, &again).await.unwrap();
-    let head = &store.pending_events(stream, 1).await.unwrap()[0];
+    let head = &store.pending_events(lane, 1).await.unwrap()[0];
     assert_eq!(head.id, pending[1].id);
     assert_eq!((head.attempts, head.retry_at), (1, Some(at(50))));
 
@@ -752,13 +775,13 @@ async fn a_streams_events_come_in_order_without_gaps() {
         .event_failed(pending[1].id, 26, &given_up)
         .await
         .unwrap();
-    let head = &store.pending_events(stream, 1).await.unwrap()[0];
+    let head = &store.pending_events(lane, 1).await.unwrap()[0];
     assert_eq!(head.id, pending[2].id);
 
     // A report that comes after the delivery does not bring the event back.
     store.event_delivered(pending[2].id).await.unwrap();
     store.event_failed(pending[2].id, 2, &again).await.unwrap();
-    assert_eq!(store.pending_events(stream, 1).await.unwrap(), []);
+    assert_eq!(store.pending_events(lane, 1).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -769,10 +792,72 @@ async fn calls_have_streams_of_their_own() {
         stream,
         ..event(1, "a")
     };
+    let lane = event.lane();
     store.commit(&[], &[event], &[]).await.unwrap();
-    assert_eq!(store.pending_streams().await.unwrap(), [stream]);
-    let pending = store.pending_events(stream, 10).await.unwrap();
+    let pending = store.pending_events(&lane, 10).await.unwrap();
     assert_eq!(pending[0].id, EventId { stream, seq: 1 });
+    assert_eq!(store.pending_lanes().await.unwrap(), [lane]);
+}
+
+#[tokio::test]
+async fn a_stream_has_a_lane_for_each_url_and_one_order_of_names() {
+    let store = Store::open("sqlite::memory:").await.unwrap();
+    let to = |url: &str, body| NewEvent {
+        url: url.to_owned(),
+        ..event(1, body)
+    };
+    let batch = [
+        to("http://a/", "1"),
+        to("http://b/", "2"),
+        to("http://a/", "3"),
+    ];
+    let ids = store.commit(&[], &batch, &[]).await.unwrap();
+    assert!(ids.iter().map(|id| id.seq).eq(1..=3));
+    let [a, b] = &store.pending_lanes().await.unwrap()[..] else {
+        panic!("there are two lanes");
+    };
+    assert_eq!((a.url.as_str(), b.url.as_str()), ("http://a/", "http://b/"));
+    let seqs_of = async |lane: &Lane| -> Vec<u64> {
+        let events = store.pending_events(lane, 10).await.unwrap();
+        events.iter().map(|event| event.id.seq).collect()
+    };
+    assert_eq!(seqs_of(a).await, [1, 3]);
+    assert_eq!(seqs_of(b).await, [2]);
+    store.event_delivered(ids[1]).await.unwrap();
+    assert_eq!(
+        store.pending_lanes().await.unwrap(),
+        std::slice::from_ref(a)
+    );
+}
+
+#[tokio::test]
+async fn an_event_is_due_unless_it_or_one_before_it_waits_for_a_retry() {
+    let store = Store::open("sqlite::memory:").await.unwrap();
+    assert!(!store.has_due_events().await.unwrap());
+    let elsewhere = NewEvent {
+        url: "https://app.example/elsewhere".to_owned(),
+        ..event(1, "c")
+    };
+    let batch = [event(1, "a"), event(1, "b"), elsewhere];
+    let ids = store.commit(&[], &batch, &[]).await.unwrap();
+    let again = FailedAttempt {
+        retry_at: Some(at(50)),
+        error: "the application answered 500".to_owned(),
+    };
+    store.event_failed(ids[0], 1, &again).await.unwrap();
+    assert!(store.has_due_events().await.unwrap(), "the other lane's is");
+    store.event_delivered(ids[2]).await.unwrap();
+    assert!(
+        !store.has_due_events().await.unwrap(),
+        "the second waits for the first"
+    );
+    store.event_delivered(ids[0]).await.unwrap();
+    assert!(
+        store.has_due_events().await.unwrap(),
+        "the second is the first now"
+    );
+    store.event_delivered(ids[1]).await.unwrap();
+    assert!(!store.has_due_events().await.unwrap());
 }
 
 #[tokio::test]
@@ -818,8 +903,8 @@ async fn what_had_not_ended_is_found_after_a_restart() {
         queues: vec![queue(1)],
     };
     assert_eq!(store.open_state().await.unwrap(), open);
-    let stream = Stream::Conference(conference_id(1));
-    assert_eq!(store.pending_events(stream, 9).await.unwrap().len(), 2);
+    let lane = event(1, "").lane();
+    assert_eq!(store.pending_events(&lane, 9).await.unwrap().len(), 2);
     let ids = store.commit(&[], &[event(1, "c")], &[]).await.unwrap();
     assert_eq!(ids[0].seq, 3);
     store.close().await;
@@ -843,8 +928,8 @@ async fn many_writers_and_readers_at_once_are_all_served() {
         });
     }
     tasks.join_all().await;
-    let stream = Stream::Conference(conference_id(1));
-    let pending = store.pending_events(stream, 100).await.unwrap();
+    let lane = event(1, "").lane();
+    let pending = store.pending_events(&lane, 100).await.unwrap();
     let seqs: Vec<u64> = pending.iter().map(|event| event.id.seq).collect();
     assert_eq!(seqs, (1..=40).collect::<Vec<u64>>());
 }

@@ -1,5 +1,6 @@
 //! Carries out what the control plane decided: facts first, then everything else in order.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -107,11 +108,10 @@ impl ControlLoop {
                 self.save_again_at = Some(Instant::now() + SAVE_PAUSE);
                 return;
             }
-            let mut streams: Vec<_> = batch.events.iter().map(|event| event.stream).collect();
-            streams.dedup();
-            streams
+            let lanes: BTreeSet<_> = batch.events.iter().map(NewEvent::lane).collect();
+            lanes
                 .into_iter()
-                .for_each(|stream| self.workplace.webhooks.wake(stream));
+                .for_each(|lane| self.workplace.webhooks.wake(lane));
             self.unsaved.pop_front();
         }
     }

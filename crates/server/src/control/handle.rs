@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tutti_control_plane::{ControlPlane, Input, Refusal, Reply};
 use tutti_media::Audio;
-use tutti_model::{Audience, CallId, ConferenceId, PromptId, Repeat};
+use tutti_model::{Audience, CallId, ConferenceId, PromptId, Repeat, RequestId};
 use tutti_sip::DialogId;
 
 use super::live::Live;
@@ -21,6 +21,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) enum Message {
     /// Somebody asks and waits for the answer.
     Request {
+        /// The name of the request, where it has one already.
+        request: Option<RequestId>,
         input: Box<Input>,
         reply: oneshot::Sender<Result<Reply, Refusal>>,
     },
@@ -128,11 +130,19 @@ impl ControlHandle {
 
     /// Asks the control plane and waits until its decision is durable.
     ///
+    /// `request` is what the webhooks and log lines name as their cause; without it, the control
+    /// plane draws a name.
+    ///
     /// # Errors
     /// When the control plane refuses, or the bridge is stopping.
-    pub async fn request(&self, input: Input) -> Result<Reply, ControlError> {
+    pub async fn request(
+        &self,
+        request: Option<RequestId>,
+        input: Input,
+    ) -> Result<Reply, ControlError> {
         let (reply, answer) = oneshot::channel();
         self.send(Message::Request {
+            request,
             input: Box::new(input),
             reply,
         })
@@ -174,5 +184,78 @@ impl ControlHandle {
             .send(message)
             .await
             .map_err(|_| ControlError::Unavailable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tutti_control_plane::{AccountRecord, AccountStatus};
+    use tutti_model::{AccountId, Timestamp};
+    use tutti_store::Store;
+
+    use super::*;
+    use crate::accounts::hash_of_key;
+    use crate::clock::Clock;
+    use crate::http::{Api, router};
+    use crate::journal::Journal;
+
+    const ACCOUNT: AccountId = AccountId::from_bytes([1; 20]);
+
+    #[tokio::test]
+    async fn what_a_post_causes_has_the_name_that_its_client_is_told() {
+        let (sender, mut messages) = mpsc::channel(1);
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        store.put_account(&account()).await.unwrap();
+        let api = router(Api {
+            control: ControlHandle::new(sender, Arc::default()),
+            clock: Clock::start(),
+            journal: Journal::start(store.clone()),
+            store,
+            recordings_dir: "recordings".into(),
+            requests_per_second_per_account: 100,
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, api).await });
+
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let credentials = STANDARD.encode(format!("{ACCOUNT}:key"));
+        let head = format!(
+            "POST /apiserver/Accounts/{ACCOUNT}/Conferences HTTP/1.1\r\nHost: a\r\n\
+             Authorization: Basic {credentials}\r\nConnection: close\r\n\
+             Content-Length: 2\r\n\r\n{{}}"
+        );
+        client.write_all(head.as_bytes()).await.unwrap();
+        let Some(Message::Request { request, reply, .. }) = messages.recv().await else {
+            panic!("the control loop is asked first");
+        };
+        // A loop that has ended answers nobody.
+        drop(reply);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        let told = answer
+            .lines()
+            .find_map(|line| line.strip_prefix("x-pulse-request-id: "));
+        assert_eq!(told, request.map(|id| id.to_string()).as_deref());
+        assert!(told.is_some(), "{answer}");
+    }
+
+    fn account() -> AccountRecord {
+        let now = Timestamp::from_micros(0);
+        AccountRecord {
+            id: ACCOUNT,
+            api_key_hash: hash_of_key("key"),
+            signing_secrets: Vec::new(),
+            status: AccountStatus::Active,
+            alias: None,
+            label: None,
+            revision: 1,
+            created: now,
+            updated: now,
+        }
     }
 }

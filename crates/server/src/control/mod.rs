@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tutti_control_plane::{ControlPlane, Effect, Input, Refusal, Reply};
 use tutti_media::Audio;
 use tutti_model::{
-    AccountId, Audience, CallId, CloseReason, ConferenceId, MediaEvent, PromptId, Repeat,
+    AccountId, Audience, CallId, CloseReason, ConferenceId, MediaEvent, PromptId, Repeat, RequestId,
 };
 use tutti_recording::RecorderEvent;
 use tutti_sip::{Endpoint, SipEvent};
@@ -173,8 +173,12 @@ impl ControlLoop {
 
     async fn message(&mut self, message: Message) {
         match message {
-            Message::Request { input, reply } => {
-                let result = self.handle(*input).await;
+            Message::Request {
+                request,
+                input,
+                reply,
+            } => {
+                let result = self.handle(request, *input).await;
                 // Whoever asked may have gone; what was decided stays decided.
                 let _ = reply.send(result);
             }
@@ -208,17 +212,20 @@ impl ControlLoop {
     }
 
     /// Decides an input, and carries the decision out before the answer is known to anybody.
-    async fn handle(&mut self, input: Input) -> Result<Reply, Refusal> {
+    async fn handle(&mut self, request: Option<RequestId>, input: Input) -> Result<Reply, Refusal> {
         let mut effects = Vec::new();
         let now = self.workplace.clock.now();
-        let reply = self.plane.handle(now, input, &mut effects)?;
+        let reply = match request {
+            Some(request) => self.plane.handle_as(request, now, input, &mut effects),
+            None => self.plane.handle(now, input, &mut effects),
+        }?;
         self.carry_out(effects).await;
         Ok(reply)
     }
 
     /// Decides an input to which nobody waits for an answer.
     async fn happen(&mut self, input: Input) {
-        if let Err(refusal) = self.handle(input).await {
+        if let Err(refusal) = self.handle(None, input).await {
             tracing::debug!(%refusal, "an event came too late");
         }
     }

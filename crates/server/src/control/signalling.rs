@@ -297,7 +297,7 @@ impl ControlLoop {
             to,
             route,
         };
-        if let Err(refusal) = self.handle(input).await {
+        if let Err(refusal) = self.handle(None, input).await {
             self.workplace.director.close_leg(call);
             self.signalling.forget(call);
             let (status, phrase) = refusal_status(refusal);

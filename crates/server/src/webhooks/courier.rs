@@ -1,12 +1,14 @@
 //! Carries one message at a time to its application, signed, and notes what came of it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::Notify;
 use tutti_control_plane::{Exchange, LogEntry, LogLevel, Script, ScriptFailure, Stream, Webhook};
 use tutti_model::{AccountId, CallId, ConferenceId, RequestId, Timestamp};
-use tutti_store::{EventId, FailedAttempt, LogLine, PendingEvent, Store, StoreError};
+use tutti_store::{EventId, FailedAttempt, Lane, LogLine, PendingEvent, Store, StoreError};
 
 use super::signing;
 use crate::clock::Clock;
@@ -47,6 +49,8 @@ pub(super) struct Courier {
     pub(super) egress: Arc<Egress>,
     pub(super) clock: Clock,
     pub(super) journal: Journal,
+    /// Told after every attempt.
+    pub(super) attempted: Notify,
 }
 
 /// A message on its way.
@@ -85,10 +89,10 @@ enum Next {
 
 /// Notifications.
 impl Courier {
-    /// Delivers a stream's events one after another until none is pending.
-    pub(super) async fn deliver_stream(&self, stream: Stream) {
+    /// Delivers a lane's events one after another until none is pending.
+    pub(super) async fn deliver_lane(&self, lane: &Lane) {
         loop {
-            let events = match self.store.pending_events(stream, BATCH).await {
+            let events = match self.store.pending_events(lane, BATCH).await {
                 Ok(events) if events.is_empty() => return,
                 Ok(events) => events,
                 Err(error) => {
@@ -110,6 +114,9 @@ impl Courier {
             Stream::Call(call) => (Some(call), None),
             Stream::Conference(conference) => (None, Some(conference)),
         };
+        if event.attempts == 0 {
+            self.await_turn(event.id).await;
+        }
         loop {
             if let Some(at) = event.retry_at {
                 tokio::time::sleep_until(self.clock.instant_of(at).into()).await;
@@ -161,12 +168,32 @@ impl Courier {
         }
     }
 
-    /// What comes after the event waits until it is noted, and does not overtake a repetition.
+    /// Waits until what happened earlier in the same stream has been tried, whatever its URL: an
+    /// application hears things in order, as long as it listens.
+    async fn await_turn(&self, event: EventId) {
+        loop {
+            let mut attempted = pin!(self.attempted.notified());
+            // From here on no attempt is missed.
+            attempted.as_mut().enable();
+            match self.store.has_untried_before(event).await {
+                Ok(false) => return,
+                // Others may have been tried in an earlier process; so it looks again by itself.
+                Ok(true) => drop(tokio::time::timeout(STORE_PAUSE, attempted).await),
+                Err(error) => {
+                    tracing::error!(%error, "pending notifications cannot be read; trying again");
+                    tokio::time::sleep(STORE_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// What comes after the event in its lane waits until it is noted, and does not overtake a repetition.
     async fn note_delivery(&self, event: EventId) {
         while let Err(error) = self.store.event_delivered(event).await {
             tracing::error!(%error, %event, "a delivery cannot be noted");
             tokio::time::sleep(STORE_PAUSE).await;
         }
+        self.attempted.notify_waiters();
     }
 
     async fn note_failure(
@@ -181,22 +208,12 @@ impl Courier {
             tracing::error!(%error, %event, "a failed delivery cannot be noted");
             tokio::time::sleep(STORE_PAUSE).await;
         }
+        self.attempted.notify_waiters();
     }
 
-    /// Whether an event waits that is not waiting for a retry.
+    /// Whether an event could go out now; nobody waits for a store that cannot tell.
     pub(super) async fn has_due_events(&self) -> bool {
-        let Ok(streams) = self.store.pending_streams().await else {
-            return false;
-        };
-        for stream in streams {
-            let Ok(events) = self.store.pending_events(stream, 1).await else {
-                return false;
-            };
-            if events.iter().any(|event| event.retry_at.is_none()) {
-                return true;
-            }
-        }
-        false
+        self.store.has_due_events().await.unwrap_or(false)
     }
 }
 

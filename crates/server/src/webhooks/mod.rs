@@ -1,4 +1,7 @@
-//! Tells applications: notifications from the outbox, in order; questions whose reply is a script.
+//! Tells applications: notifications from the outbox, and questions whose reply is a script.
+//!
+//! Notifications of a stream go out in order. One that is not taken holds back what follows it to the
+//! same URL, and nobody else.
 
 mod courier;
 mod signing;
@@ -7,10 +10,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tutti_control_plane::{Exchange, Script, ScriptFailure, Stream, Webhook};
+use tokio::sync::{Notify, mpsc};
+use tutti_control_plane::{Exchange, Script, ScriptFailure, Webhook};
 use tutti_model::RequestId;
-use tutti_store::Store;
+use tutti_store::{Lane, Store};
 
 use self::courier::Courier;
 use crate::clock::Clock;
@@ -25,10 +28,10 @@ pub struct Webhooks {
 }
 
 enum Dispatch {
-    /// A stream has events to deliver.
-    Wake(Stream),
-    /// A stream's worker found nothing more.
-    Idle(Stream),
+    /// A lane has events to deliver.
+    Wake(Lane),
+    /// A lane's worker found nothing more.
+    Idle(Lane),
 }
 
 impl Webhooks {
@@ -46,6 +49,7 @@ impl Webhooks {
             egress,
             clock,
             journal,
+            attempted: Notify::new(),
         });
         let (dispatcher, dispatches) = mpsc::unbounded_channel();
         let webhooks = Webhooks {
@@ -56,16 +60,16 @@ impl Webhooks {
         webhooks
     }
 
-    /// Delivers what a stream has in the outbox.
-    pub fn wake(&self, stream: Stream) {
+    /// Delivers what a lane has in the outbox.
+    pub fn wake(&self, lane: Lane) {
         // The dispatcher ends only with the process.
-        let _ = self.dispatcher.send(Dispatch::Wake(stream));
+        let _ = self.dispatcher.send(Dispatch::Wake(lane));
     }
 
-    /// Wakes every stream that was pending when the last process ended.
+    /// Wakes every lane that was pending when the last process ended.
     pub async fn wake_pending(&self) {
-        match self.courier.store.pending_streams().await {
-            Ok(streams) => streams.into_iter().for_each(|stream| self.wake(stream)),
+        match self.courier.store.pending_lanes().await {
+            Ok(lanes) => lanes.into_iter().for_each(|lane| self.wake(lane)),
             Err(error) => tracing::error!(%error, "pending notifications cannot be read"),
         }
     }
@@ -91,31 +95,37 @@ impl Webhooks {
     }
 }
 
-/// Gives each stream with pending events one worker, so that its events stay in order.
+/// Gives each lane with pending events one worker, so that its events stay in order and wait for no
+/// other URL.
 async fn dispatch(webhooks: Webhooks, mut dispatches: mpsc::UnboundedReceiver<Dispatch>) {
     let mut working = BTreeSet::new();
     let mut woken_meanwhile = BTreeSet::new();
     while let Some(dispatch) = dispatches.recv().await {
-        let stream = match dispatch {
-            Dispatch::Wake(stream) => {
-                if !working.insert(stream) {
-                    woken_meanwhile.insert(stream);
+        let lane = match dispatch {
+            Dispatch::Wake(lane) => {
+                if !working.insert(lane.clone()) {
+                    woken_meanwhile.insert(lane);
                     continue;
                 }
-                stream
+                lane
             }
-            Dispatch::Idle(stream) => {
-                if !woken_meanwhile.remove(&stream) {
-                    working.remove(&stream);
+            Dispatch::Idle(lane) => {
+                if !woken_meanwhile.remove(&lane) {
+                    working.remove(&lane);
                     continue;
                 }
-                stream
+                lane
             }
         };
         let webhooks = webhooks.clone();
         tokio::spawn(async move {
-            webhooks.courier.deliver_stream(stream).await;
-            let _ = webhooks.dispatcher.send(Dispatch::Idle(stream));
+            webhooks.courier.deliver_lane(&lane).await;
+            let _ = webhooks.dispatcher.send(Dispatch::Idle(lane));
         });
     }
 }
+
+#[cfg(test)]
+mod scene;
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use tutti_control_plane::LogEntry;
-use tutti_model::{AccountId, Comparison, LogField, LogQuery, TextTest};
+use tutti_model::{AccountId, Comparison, LogField, LogQuery, TextTest, Timestamp};
 
 use super::Sqlite;
 use super::columns::{Columns, id_text};
@@ -36,6 +36,22 @@ impl Sqlite {
             }
         })
         .await
+    }
+
+    pub(crate) async fn delete_logs_before(
+        &self,
+        moment: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let deleted = sqlx::query(
+            "DELETE FROM logs WHERE id IN
+                 (SELECT id FROM logs WHERE created < $1 ORDER BY created LIMIT $2)",
+        )
+        .bind(moment.as_micros())
+        .bind(i64::from(limit))
+        .execute(&self.writer)
+        .await?;
+        Ok(deleted.rows_affected())
     }
 }
 

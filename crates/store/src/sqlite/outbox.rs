@@ -7,36 +7,66 @@ use tutti_control_plane::Stream;
 use super::Sqlite;
 use super::columns::{Columns, integer, micros};
 use crate::event::{parse_stream, stream_text};
-use crate::{EventId, FailedAttempt, NewEvent, PendingEvent, StoreError};
+use crate::{EventId, FailedAttempt, Lane, NewEvent, PendingEvent, StoreError};
 
 const PENDING: &str = "pending";
 const DELIVERED: &str = "delivered";
 const FAILED: &str = "failed";
 
 impl Sqlite {
-    pub(crate) async fn pending_streams(&self) -> Result<Vec<Stream>, StoreError> {
+    pub(crate) async fn pending_lanes(&self) -> Result<Vec<Lane>, StoreError> {
         let rows = sqlx::query(
-            "SELECT stream FROM events WHERE state = 'pending'
-             GROUP BY stream ORDER BY MIN(created), stream",
+            "SELECT stream, url FROM events WHERE state = 'pending'
+             GROUP BY stream, url ORDER BY MIN(created), stream, url",
         )
         .fetch_all(&self.readers)
         .await?;
-        rows.iter().map(read_stream).collect()
+        rows.iter().map(read_lane).collect()
     }
 
     pub(crate) async fn pending_events(
         &self,
-        stream: Stream,
+        lane: &Lane,
         limit: u32,
     ) -> Result<Vec<PendingEvent>, StoreError> {
         let rows = sqlx::query(
-            "SELECT * FROM events WHERE stream = $1 AND state = 'pending' ORDER BY seq LIMIT $2",
+            "SELECT * FROM events WHERE stream = $1 AND url = $2 AND state = 'pending'
+             ORDER BY seq LIMIT $3",
         )
-        .bind(stream_text(stream))
+        .bind(stream_text(lane.stream))
+        .bind(lane.url.as_str())
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(read).collect()
+    }
+
+    pub(crate) async fn has_due_events(&self) -> Result<bool, StoreError> {
+        let due = sqlx::query_scalar(
+            "SELECT EXISTS (
+                 SELECT 1 FROM events AS head
+                 WHERE head.state = 'pending' AND head.retry_at IS NULL AND NOT EXISTS (
+                     SELECT 1 FROM events AS before
+                     WHERE before.stream = head.stream AND before.url = head.url
+                       AND before.seq < head.seq AND before.state = 'pending'))",
+        );
+        Ok(due.fetch_one(&self.readers).await?)
+    }
+
+    pub(crate) async fn has_untried_before(&self, event: EventId) -> Result<bool, StoreError> {
+        let untried = sqlx::query_scalar(
+            "SELECT EXISTS (
+                 SELECT 1 FROM events AS head
+                 WHERE head.stream = $1 AND head.seq < $2 AND head.state = 'pending'
+                   AND head.attempts = 0 AND NOT EXISTS (
+                     SELECT 1 FROM events AS before
+                     WHERE before.stream = head.stream AND before.url = head.url
+                       AND before.seq < head.seq AND before.state = 'pending'))",
+        );
+        let untried = untried
+            .bind(stream_text(event.stream))
+            .bind(integer(event.seq));
+        Ok(untried.fetch_one(&self.readers).await?)
     }
 
     pub(crate) async fn event_delivered(&self, event: EventId) -> Result<(), StoreError> {
@@ -117,6 +147,13 @@ pub(super) async fn append(
 fn read_stream(row: &SqliteRow) -> Result<Stream, StoreError> {
     let text = Columns(row).text("stream")?;
     parse_stream(&text).ok_or(StoreError::Damaged { column: "stream" })
+}
+
+fn read_lane(row: &SqliteRow) -> Result<Lane, StoreError> {
+    Ok(Lane {
+        stream: read_stream(row)?,
+        url: Columns(row).text("url")?,
+    })
 }
 
 fn read(row: &SqliteRow) -> Result<PendingEvent, StoreError> {

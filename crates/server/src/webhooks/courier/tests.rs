@@ -1,25 +1,13 @@
 //! What an application receives, and what its account's log tells of it.
 
-use std::sync::Mutex;
-
-use axum::Router;
-use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::StatusCode;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use tutti_control_plane::{
-    AccountRecord, AccountStatus, CallContext, CallStatus, DigitsReason, Direction,
-};
-use tutti_store::{LogFilter, LogRecord, NewEvent, Page};
+use tutti_control_plane::{CallContext, CallStatus, DigitsReason, Direction};
+use tutti_store::NewEvent;
 
+use super::super::scene::{ACCOUNT, CALL, CONFERENCE, REQUEST, SECRETS, Scene};
 use super::*;
-use crate::egress::Policy;
-
-const ACCOUNT: AccountId = AccountId::from_bytes([1; 20]);
-const CALL: CallId = CallId::from_bytes([2; 20]);
-const CONFERENCE: ConferenceId = ConferenceId::from_bytes([3; 20]);
-const REQUEST: RequestId = RequestId::from_bytes([4; 20]);
-const SECRETS: [&str; 2] = ["sigsec_old", "sigsec_new"];
 
 #[tokio::test]
 async fn a_notification_is_signed_with_every_secret_and_noted() {
@@ -75,7 +63,10 @@ async fn a_notification_that_is_refused_is_not_repeated_and_is_an_error_in_the_l
 #[tokio::test]
 async fn a_notification_that_may_not_go_there_is_noted_with_the_reason() {
     let scene = Scene::new(|_| (StatusCode::OK, "")).await;
-    let event = scene.event(Stream::Call(CALL), "ftp://app.example/x".to_owned(), "{}");
+    let event = NewEvent {
+        url: "ftp://app.example/x".to_owned(),
+        ..scene.event(Stream::Call(CALL), "", "{}")
+    };
     scene.deliver(event).await;
     assert!(scene.heard().is_empty());
     let line = &scene.lines().await[0].line;
@@ -94,7 +85,7 @@ async fn the_fallback_is_asked_the_same_question() {
         _ => (StatusCode::OK, "[{\"Hangup\":{}}]"),
     })
     .await;
-    let exchange = scene.exchange("/voice", Some("/fallback"), inbound());
+    let exchange = exchange(&scene, "/voice", Some("/fallback"), inbound());
     let script = scene.courier.ask(exchange).await.unwrap();
     assert_eq!(script.commands.len(), 1);
 
@@ -117,7 +108,7 @@ async fn the_fallback_is_asked_the_same_question() {
 async fn two_questions_have_different_names() {
     let scene = Scene::new(|_| (StatusCode::OK, "[]")).await;
     for _ in 0..2 {
-        let exchange = scene.exchange("/voice", None, inbound());
+        let exchange = exchange(&scene, "/voice", None, inbound());
         scene.courier.ask(exchange).await.unwrap();
     }
     let heard = scene.heard();
@@ -130,7 +121,7 @@ async fn two_questions_have_different_names() {
 #[tokio::test]
 async fn an_answer_that_is_no_script_is_not_asked_for_elsewhere() {
     let scene = Scene::new(|_| (StatusCode::OK, "[{\"Say\":")).await;
-    let exchange = scene.exchange("/voice?key=hidden", Some("/fallback"), inbound());
+    let exchange = exchange(&scene, "/voice?key=hidden", Some("/fallback"), inbound());
     let Err(ScriptFailure::Invalid(reason)) = scene.courier.ask(exchange).await else {
         panic!("a broken script was understood");
     };
@@ -142,7 +133,7 @@ async fn an_answer_that_is_no_script_is_not_asked_for_elsewhere() {
 #[tokio::test]
 async fn without_a_fallback_a_failed_question_is_an_error() {
     let scene = Scene::new(|_| (StatusCode::FOUND, "[]")).await;
-    let exchange = scene.exchange("/voice", None, inbound());
+    let exchange = exchange(&scene, "/voice", None, inbound());
     let failure = scene.courier.ask(exchange).await.unwrap_err();
     let reason = format!("{}/voice: status 302", scene.base);
     assert_eq!(failure, ScriptFailure::Unreachable(reason));
@@ -158,7 +149,12 @@ async fn neither_digits_nor_secrets_reach_the_log() {
         reason: DigitsReason::MaxDigits,
         private: false,
     };
-    let exchange = scene.exchange("/digits?pin=4711#4711", Some("/again?pin=4711"), digits);
+    let exchange = exchange(
+        &scene,
+        "/digits?pin=4711#4711",
+        Some("/again?pin=4711"),
+        digits,
+    );
     let failure = scene.courier.ask(exchange).await.unwrap_err();
     let told = format!("{failure:?} {:?}", scene.lines().await);
     for secret in ["4711", SECRETS[0], SECRETS[1]] {
@@ -166,125 +162,15 @@ async fn neither_digits_nor_secrets_reach_the_log() {
     }
 }
 
-/// A courier with a store of its own, and the application that it talks to.
-struct Scene {
-    courier: Courier,
-    base: String,
-    heard: Arc<Mutex<Vec<Heard>>>,
-}
-
-/// A request as the application got it.
-#[derive(Clone)]
-struct Heard {
-    path: String,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Scene {
-    /// An application that answers by the path it is asked at.
-    async fn new(answer: fn(&str) -> (StatusCode, &'static str)) -> Scene {
-        let store = Store::open("sqlite::memory:").await.unwrap();
-        store.put_account(&account()).await.unwrap();
-        let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
-        let ears = Arc::clone(&heard);
-        let application =
-            Router::new().fallback(async move |uri: Uri, headers: HeaderMap, body: Bytes| {
-                let path = uri.path().to_owned();
-                let answer = answer(&path);
-                ears.lock().unwrap().push(Heard {
-                    path,
-                    headers,
-                    body,
-                });
-                answer
-            });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, application).await });
-        let policy = Policy::new(&[], true).unwrap();
-        let courier = Courier {
-            public_url: None,
-            egress: Arc::new(Egress::new(policy).unwrap()),
-            clock: Clock::start(),
-            journal: Journal::start(store.clone()),
-            store,
-        };
-        Scene {
-            courier,
-            base,
-            heard,
-        }
-    }
-
-    fn heard(&self) -> Vec<Heard> {
-        self.heard.lock().unwrap().clone()
-    }
-
-    async fn notify(&self, stream: Stream, path: &str, body: &str) {
-        let url = format!("{}{path}", self.base);
-        self.deliver(self.event(stream, url, body)).await;
-    }
-
-    fn event(&self, stream: Stream, url: String, body: &str) -> NewEvent {
-        NewEvent {
-            account: ACCOUNT,
-            stream,
-            request: REQUEST,
-            url,
-            body: body.as_bytes().to_vec(),
-            created: self.courier.clock.now(),
-        }
-    }
-
-    async fn deliver(&self, event: NewEvent) {
-        let stream = event.stream;
-        let store = &self.courier.store;
-        store.commit(&[], &[event], &[]).await.unwrap();
-        self.courier.deliver_stream(stream).await;
-        assert_eq!(store.pending_streams().await.unwrap(), []);
-    }
-
-    fn exchange(&self, path: &str, fallback: Option<&str>, webhook: Webhook) -> Exchange {
-        Exchange {
-            account: ACCOUNT,
-            call: CALL,
-            exchange: 1,
-            request: REQUEST,
-            url: format!("{}{path}", self.base),
-            fallback_url: fallback.map(|path| format!("{}{path}", self.base)),
-            webhook,
-        }
-    }
-
-    /// The account's log, oldest first.
-    async fn lines(&self) -> Vec<LogRecord> {
-        self.courier.journal.flush(Duration::from_secs(30)).await;
-        let store = &self.courier.store;
-        let filter = LogFilter::default();
-        let page = Page::first(100);
-        let listing = store.logs(ACCOUNT, &filter, &page).await.unwrap();
-        listing.items.into_iter().rev().collect()
-    }
-
-    async fn levels(&self) -> Vec<LogLevel> {
-        let lines = self.lines().await;
-        lines.iter().map(|record| record.line.entry.level).collect()
-    }
-}
-
-fn account() -> AccountRecord {
-    let now = Timestamp::from_micros(0);
-    AccountRecord {
-        id: ACCOUNT,
-        api_key_hash: [0; 32],
-        signing_secrets: SECRETS.map(str::to_owned).into(),
-        status: AccountStatus::Active,
-        alias: None,
-        label: None,
-        revision: 1,
-        created: now,
-        updated: now,
+fn exchange(scene: &Scene, path: &str, fallback: Option<&str>, webhook: Webhook) -> Exchange {
+    Exchange {
+        account: ACCOUNT,
+        call: CALL,
+        exchange: 1,
+        request: REQUEST,
+        url: format!("{}{path}", scene.base),
+        fallback_url: fallback.map(|path| format!("{}{path}", scene.base)),
+        webhook,
     }
 }
 
