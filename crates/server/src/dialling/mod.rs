@@ -5,6 +5,8 @@
 //! doubt is a refusal.
 
 #[cfg(test)]
+mod forbidden;
+#[cfg(test)]
 mod fraud_tests;
 mod number;
 mod plan;

@@ -9,3 +9,4 @@ mod refusals;
 mod stream;
 mod torture;
 mod trunk;
+mod trunk_calls;
