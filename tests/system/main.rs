@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod accounts;
+mod announcements;
 mod application;
 mod bad_input;
 mod baresip;
@@ -28,6 +30,7 @@ mod removal;
 mod rest;
 mod restart;
 mod ringing;
+mod schema;
 mod sipp;
 mod story;
 mod tenants;

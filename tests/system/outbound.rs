@@ -108,6 +108,40 @@ async fn a_call_that_rings_can_be_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answered_call_whose_webhook_fails_is_hung_up() {
+    for failing in [
+        Answer::Status(500),
+        Answer::Percl(json!({ "Hangup": {} })),
+        Answer::Percl(json!([{ "Gather": {} }])),
+    ] {
+        let scene = Scene::new(Callee::that_answers()).await;
+        let reason = match failing {
+            Answer::Status(_) => "webhookFailed",
+            _ => "webhookInvalidResponse",
+        };
+        scene.application.answer("/connect", failing);
+        let call = text(&scene.place(json!({})).await, "callId");
+        scene.ends(&call, "completed", reason).await;
+        scene.nothing_is_left().await;
+        scene.callee.until_done().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answered_call_is_ended_from_the_middle_of_its_script() {
+    let scene = Scene::new(Callee::that_answers()).await;
+    let waits = json!([{ "Pause": { "length": 60_000 } }]);
+    scene.application.answer("/connect", Answer::Percl(waits));
+    let call = text(&scene.place(json!({})).await, "callId");
+    scene.connected(&call).await;
+    let end = json!({ "status": "completed" });
+    scene.rest.post(&format!("/Calls/{call}"), &end, 202).await;
+    scene.ends(&call, "completed", "appHangup").await;
+    scene.nothing_is_left().await;
+    scene.callee.until_done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_no_trunk_allows_is_not_called() {
     let scene = Scene::new(Callee::that_answers()).await;
     for forbidden in [

@@ -46,6 +46,11 @@ async fn the_sdk_of_the_generation_before_calls_every_method() {
     drive_with(python_with_old_sdk(), settings, "sdk_4_9.py").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn official_verifiers_believe_what_is_signed_and_nothing_else() {
+    drive("signatures.py").await;
+}
+
 /// Runs a script against a bridge of its own; its asserts are the test.
 async fn drive(script: &str) {
     drive_with(python_with_sdk(), Settings::default(), script).await;

@@ -168,17 +168,17 @@ async fn all_calls(bridge: &Bridge) -> Vec<Value> {
 }
 
 /// One run of sipp against a bridge.
-struct Sipp {
-    command: Command,
+pub(crate) struct Sipp {
+    pub(crate) command: Command,
     folder: TempDir,
 }
 
 impl Sipp {
-    fn new(bridge: &Bridge, scenario: &str) -> Sipp {
+    pub(crate) fn new(bridge: &Bridge, scenario: &str) -> Sipp {
         Sipp::with_scenario(bridge, &test_file("sipp").join(scenario))
     }
 
-    fn with_scenario(bridge: &Bridge, scenario: &std::path::Path) -> Sipp {
+    pub(crate) fn with_scenario(bridge: &Bridge, scenario: &std::path::Path) -> Sipp {
         let folder = tempfile::tempdir().unwrap();
         let mut command = tool("sipp");
         command
@@ -194,7 +194,7 @@ impl Sipp {
     }
 
     /// Fails when a single call did not go as the scenario says.
-    async fn run(self) {
+    pub(crate) async fn run(self) {
         let errors = self.folder.path().join("errors");
         let failed = crate::tool::status(self.command).await;
         assert!(

@@ -1,5 +1,6 @@
 """What every script needs: the SDK pointed at the bridge, an application, a phone, and patience."""
 
+import base64
 import http.server
 import json
 import os
@@ -9,6 +10,7 @@ import threading
 import time
 
 import freeclimb
+import standardwebhooks
 from freeclimb.utils.request_verifier import RequestVerifier
 
 HOST = os.environ["TUTTI_HOST"]
@@ -16,6 +18,10 @@ SIP = os.environ["TUTTI_SIP"]
 ACCOUNT = os.environ["TUTTI_ACCOUNT"]
 API_KEY = os.environ["TUTTI_API_KEY"]
 SIGNING_SECRET = os.environ["TUTTI_SIGNING_SECRET"]
+
+# The verifier of Standard Webhooks takes its key as Base64.
+STANDARD = standardwebhooks.Webhook(base64.b64encode(SIGNING_SECRET.encode()).decode())
+STANDARD_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
 def client(api_key=API_KEY):
@@ -41,6 +47,8 @@ class Application:
     def __init__(self):
         self.scripts = {}
         self.webhooks = []
+        # Bodies and headers as they came.
+        self.raw = []
         self.offences = []
         application = self
 
@@ -49,7 +57,7 @@ class Application:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                application.receive(self.path, body, self.headers["FreeClimb-Signature"])
+                application.receive(self.path, body, dict(self.headers.items()))
                 script = application.scripts.get(self.path, freeclimb.PerclScript(commands=[]))
                 if callable(script):
                     script = script(body)
@@ -69,9 +77,17 @@ class Application:
     def url(self, path):
         return f"http://127.0.0.1:{self.server.server_port}{path}"
 
-    def receive(self, path, body, signature):
+    def receive(self, path, body, headers):
+        headers = {name: value for name, value in headers.items()}
+        by_name = {name.lower(): name for name in headers}
+        signature = headers[by_name["freeclimb-signature"]]
+        self.raw.append((body, {
+            "FreeClimb-Signature": signature,
+            **{name: headers[by_name[name]] for name in STANDARD_HEADERS},
+        }))
         try:
             RequestVerifier.verify_request_signature(body, signature, SIGNING_SECRET)
+            STANDARD.verify(body, self.raw[-1][1])
             model = freeclimb.Webhook.from_json(body)
             assert type(model) is not freeclimb.Webhook, f"no model of its own for {body}"
             # A field that the model has no name for is looked up here.
