@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 use tutti_control_plane::{AccountRecord, AccountStatus};
 use tutti_freeclimb::error::ApiError;
-use tutti_model::AccountId;
+use tutti_model::{AccountId, RequestId};
 use tutti_store::Store;
 
 use super::Shared;
@@ -30,6 +30,8 @@ pub(super) struct Caller {
     pub(super) account: AccountRecord,
     /// The key as it was presented.
     pub(super) api_key: String,
+    /// The request's name; whatever it causes carries it, too.
+    pub(super) request: Option<RequestId>,
 }
 
 impl Caller {
@@ -47,7 +49,8 @@ impl FromRequestParts<Arc<Shared>> for Caller {
     ) -> Result<Caller, Failure> {
         let credentials = Credentials::parse(&parts.headers)?;
         let source = source_of(parts);
-        let caller = prove(&shared.api.store, &shared.guesses, source, credentials).await?;
+        let mut caller = prove(&shared.api.store, &shared.guesses, source, credentials).await?;
+        caller.request = parts.extensions.get().copied();
         shared.rate.admit(caller.id())?;
         noting::belongs_to(parts, caller.id());
         refuse_inactive(&caller.account)?;
@@ -128,6 +131,7 @@ async fn prove(
             Ok(Caller {
                 account,
                 api_key: credentials.api_key,
+                request: None,
             })
         }
         Some(_) | None => {

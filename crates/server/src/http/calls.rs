@@ -87,7 +87,7 @@ async fn make(
             private: order.private,
         },
     };
-    let Reply::Call(record) = shared.api.control.request(input).await? else {
+    let Reply::Call(record) = shared.api.control.request(caller.request, input).await? else {
         return Err(ApiError::Internal.into());
     };
     json(status_of_new_call(&headers), &CallResource::from(&record))
@@ -219,7 +219,7 @@ async fn update(
         call: names.id("call").ok_or(ApiError::NoSuchCall)?,
         change: update_call(&attributes)?,
     };
-    shared.api.control.request(input).await?;
+    shared.api.control.request(caller.request, input).await?;
     empty(StatusCode::ACCEPTED)
 }
 

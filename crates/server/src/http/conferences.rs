@@ -46,7 +46,7 @@ async fn create(
         account: caller.id(),
         options: create_conference(&attributes)?,
     };
-    let Reply::Conference(record) = shared.api.control.request(input).await? else {
+    let Reply::Conference(record) = shared.api.control.request(caller.request, input).await? else {
         return Err(ApiError::Internal.into());
     };
     json(StatusCode::OK, &ConferenceResource::from(&record))
@@ -110,7 +110,7 @@ async fn update(
         conference: names.id("conference").ok_or(ApiError::NoSuchConference)?,
         change: update_conference(&attributes)?,
     };
-    shared.api.control.request(input).await?;
+    shared.api.control.request(caller.request, input).await?;
     empty(StatusCode::NO_CONTENT)
 }
 

@@ -24,7 +24,12 @@ pub(super) async fn alive() -> Answer {
 pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Answer {
     let proof = async {
         // To say that time has passed changes nothing that was not due.
-        shared.api.control.request(Input::Timeout).await.is_ok()
+        shared
+            .api
+            .control
+            .request(None, Input::Timeout)
+            .await
+            .is_ok()
             && shared.api.control.view().accepts_calls()
             && shared.api.store.accounts().await.is_ok()
     };

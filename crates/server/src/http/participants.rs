@@ -100,7 +100,8 @@ async fn update(
         call,
         change: update_participant(&attributes)?,
     };
-    let Reply::Participant(record) = shared.api.control.request(input).await? else {
+    let Reply::Participant(record) = shared.api.control.request(caller.request, input).await?
+    else {
         return Err(ApiError::Internal.into());
     };
     json(StatusCode::OK, &ParticipantResource::from(&record))
@@ -119,7 +120,7 @@ async fn remove(State(shared): State<Arc<Shared>>, caller: Caller, names: Names)
         conference,
         call,
     };
-    shared.api.control.request(input).await?;
+    shared.api.control.request(caller.request, input).await?;
     empty(StatusCode::NO_CONTENT)
 }
 

@@ -75,7 +75,7 @@ async fn create(
         account: caller.id(),
         options: queue_options(&attributes)?,
     };
-    let Reply::Queue(record) = shared.api.control.request(input).await? else {
+    let Reply::Queue(record) = shared.api.control.request(caller.request, input).await? else {
         return Err(ApiError::Internal.into());
     };
     json(StatusCode::CREATED, &QueueResource::from(&record))
@@ -111,7 +111,7 @@ async fn update(
         queue: named(&names)?,
         options: queue_options(&attributes)?,
     };
-    let Reply::Queue(record) = shared.api.control.request(input).await? else {
+    let Reply::Queue(record) = shared.api.control.request(caller.request, input).await? else {
         return Err(ApiError::Internal.into());
     };
     json(StatusCode::OK, &QueueResource::from(&record))
@@ -214,7 +214,8 @@ async fn take_out(shared: &Shared, caller: &Caller, queue: QueueId, who: Waiting
         queue,
         who,
     };
-    let Reply::QueueMember(member) = shared.api.control.request(input).await? else {
+    let Reply::QueueMember(member) = shared.api.control.request(caller.request, input).await?
+    else {
         return Err(ApiError::Internal.into());
     };
     shown(shared, caller, StatusCode::ACCEPTED, queue, &member)
@@ -230,7 +231,8 @@ async fn waiting(
         account: caller.id(),
         queue,
     };
-    let Reply::QueueMembers(members) = shared.api.control.request(input).await? else {
+    let Reply::QueueMembers(members) = shared.api.control.request(caller.request, input).await?
+    else {
         return Err(ApiError::Internal.into());
     };
     Ok(members)

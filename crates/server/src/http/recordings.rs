@@ -19,6 +19,9 @@ use tutti_freeclimb::page::{ListRequest, Position};
 use tutti_freeclimb::request::RecordingFilter;
 use tutti_freeclimb::resource::{RecordingResource, account_uri};
 use tutti_recording::recording_path;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -133,8 +136,8 @@ async fn delete(State(shared): State<Arc<Shared>>, caller: Caller, names: Names)
     path = "/Recordings/{recording}/Download",
     operation_id = "download_a_recording_file",
     responses(
-        (status = 200, description = "The file, to be saved", body = Vec<u8>, content_type = "audio/wav"),
-        (status = 206, description = "The part of it that the request asks for", body = Vec<u8>, content_type = "audio/wav"),
+        (status = 200, description = "The file, to be saved", body = WavFile, content_type = "audio/wav"),
+        (status = 206, description = "The part of it that the request asks for", body = WavFile, content_type = "audio/wav"),
     ),
 )]
 async fn download(
@@ -157,8 +160,8 @@ async fn download(
     path = "/Recordings/{recording}/Stream",
     operation_id = "stream_a_recording_file",
     responses(
-        (status = 200, description = "The file, to be played", body = Vec<u8>, content_type = "audio/wav"),
-        (status = 206, description = "The part of it that the request asks for", body = Vec<u8>, content_type = "audio/wav"),
+        (status = 200, description = "The file, to be played", body = WavFile, content_type = "audio/wav"),
+        (status = 206, description = "The part of it that the request asks for", body = WavFile, content_type = "audio/wav"),
     ),
 )]
 async fn stream(
@@ -169,6 +172,20 @@ async fn stream(
 ) -> Answer {
     let recording = find(&shared, &caller, &names).await?;
     sound(&shared, &recording, &headers).await
+}
+
+/// A file, as the API's description tells it.
+struct WavFile;
+
+impl ToSchema for WavFile {}
+
+impl PartialSchema for WavFile {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+            .into()
+    }
 }
 
 async fn page(

@@ -87,6 +87,7 @@ fn described(description: OpenApi, title: &str, about: &str, place: &str) -> Val
     if let Some(paths) = document["paths"].as_object_mut() {
         for (path, operations) in paths {
             operations["parameters"] = parameters::in_path(path);
+            parameters::may_be_empty(operations);
         }
     }
     document

@@ -10,8 +10,8 @@ use tutti_control_plane::{GainsChange, Input, ParticipantNow, Reply};
 use tutti_freeclimb::date;
 use tutti_freeclimb::error::ApiError;
 use tutti_model::Gains;
-use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -63,7 +63,7 @@ async fn show(
         conference,
         call,
     };
-    answer(shared.api.control.request(input).await?)
+    answer(shared.api.control.request(caller.request, input).await?)
 }
 
 #[utoipa::path(
@@ -86,7 +86,7 @@ async fn update(
         call,
         change: gains_change(&body?.0).map_err(Problem::BadBody)?,
     };
-    answer(shared.api.control.request(input).await?)
+    answer(shared.api.control.request(caller.request, input).await?)
 }
 
 fn answer(reply: Reply) -> Result<Json<Participant>, Problem> {
@@ -164,10 +164,11 @@ impl PartialSchema for ChangeOfGains {
 
 fn gain(name: &str, value: &Value) -> Result<i8, String> {
     let most = Gains::MOST_DB;
+    let fits = |db: &f64| db.fract() == 0.0 && db.abs() <= f64::from(most);
     value
-        .as_i64()
-        .and_then(|db| i8::try_from(db).ok())
-        .filter(|db| (-most..=most).contains(db))
+        .as_f64()
+        .filter(fits)
+        .map(|db| db as i8)
         .ok_or_else(|| {
             format!(
                 "{name}: must be a whole number of decibels from -{most} to {most}, not {value}"
@@ -190,6 +191,8 @@ mod tests {
         let table = [
             (r#"{"inputGainDb":-24}"#, change(Some(-24), None)),
             (r#"{"outputGainDb":24}"#, change(None, Some(24))),
+            // A whole number, as JSON may write it.
+            (r#"{"outputGainDb":-13.0}"#, change(None, Some(-13))),
             (
                 r#"{"outputGainDb":0,"inputGainDb":3}"#,
                 change(Some(3), Some(0)),
