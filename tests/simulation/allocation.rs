@@ -322,7 +322,7 @@ impl Seen {
                 EngineEvent::DigitPressed { .. } => self.digits += 1,
                 EngineEvent::PromptFinished { .. } => self.prompts += 1,
                 EngineEvent::Retired(_) => self.retired += 1,
-                EngineEvent::Speaking { .. } => self.speaking += 1,
+                EngineEvent::Speaking { .. } | EngineEvent::Voice { .. } => self.speaking += 1,
                 EngineEvent::LegSilent { .. } | EngineEvent::Wanted(_) => {}
             }
         }

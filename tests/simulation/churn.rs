@@ -109,6 +109,7 @@ impl Held {
                 | EngineEvent::DigitPressed { .. }
                 | EngineEvent::LegSilent { .. }
                 | EngineEvent::Speaking { .. }
+                | EngineEvent::Voice { .. }
                 | EngineEvent::Wanted(_) => {}
             }
         }

@@ -165,6 +165,7 @@ fn finished(studio: &mut Studio) -> Vec<u64> {
         EngineEvent::DigitPressed { .. }
         | EngineEvent::LegSilent { .. }
         | EngineEvent::Speaking { .. }
+        | EngineEvent::Voice { .. }
         | EngineEvent::Wanted(_)
         | EngineEvent::Retired(_) => None,
     };

@@ -5,11 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
-use tutti_control_plane::{AnsweredBy, CallStatus, IfMachine};
+use tutti_control_plane::{
+    AddToConference, AnsweredBy, CallStatus, Command, IfMachine, PlayBeep, Script,
+};
 use tutti_media::{FRAME_SAMPLES, SAMPLE_RATE_HZ};
-use tutti_model::{CallId, Codec};
-use tutti_sim::{Mouth, Random, Repertoire, Tone, World};
+use tutti_model::{CallId, Codec, ConferenceId};
+use tutti_sim::{ConferencePlan, Mouth, Random, Repertoire, Tone, World};
 
 use crate::speech::{self, USUAL_DBOV};
 
@@ -33,6 +36,21 @@ const SECONDS: f32 = 6.0;
 /// What is that far below the reader's usual level is a pause between words.
 const PAUSE_DB: f32 = -18.0;
 
+const PLAN: ConferencePlan = ConferencePlan {
+    play_beep: PlayBeep::Never,
+    record: false,
+};
+
+/// What becomes of the calls once they are answered.
+#[derive(Clone, Copy)]
+enum Then {
+    Waits,
+    /// They are all in one conference a tenth of a second later.
+    Joins {
+        talk: bool,
+    },
+}
+
 /// One call, and who picks up.
 struct Trial {
     floor: f32,
@@ -51,45 +69,28 @@ struct Guess {
 
 #[test]
 fn whoever_reads_on_and_on_is_taken_for_a_machine() {
-    let Some(read) = speech::read_aloud("answering machines are not told from persons") else {
-        return;
-    };
-    let mut random = Random::new(1);
-    let length = (SECONDS * SAMPLE_RATE_HZ as f32) as usize;
-    let trials = trials(&LEVELS, |_, level| {
-        let begin = random.below(read.len() - length);
-        let sound = speech::amplified(&read[begin..][..length], level - USUAL_DBOV);
-        (sound, 0.2 + 0.8 * random.fraction() as f32)
-    });
-    let table = guesses(&trials, "machines", Some(AnsweredBy::Machine));
-    for (floor, share) in table {
-        assert!(share >= 0.95, "{share} at {floor} dBov");
-    }
+    assert_machines("machines", Then::Waits);
+}
+
+#[test]
+fn whoever_reads_on_in_a_conference_is_taken_for_a_machine_also_if_he_is_muted() {
+    assert_machines("muted machines", Then::Joins { talk: false });
 }
 
 #[test]
 fn whoever_says_a_word_or_two_and_waits_is_taken_for_a_person() {
-    let Some(read) = speech::read_aloud("persons are not told from answering machines") else {
-        return;
-    };
-    let greetings = greetings(&read);
-    assert!(greetings.len() >= 20, "{} greetings", greetings.len());
-    let mut random = Random::new(2);
-    let trials = trials(&LEVELS, |number, level| {
-        let greeting = greetings[number % greetings.len()].clone();
-        let sound = speech::amplified(&read[greeting], level - USUAL_DBOV);
-        (sound, 0.1 + 0.9 * random.fraction() as f32)
-    });
-    let table = guesses(&trials, "persons", Some(AnsweredBy::Human));
-    for (floor, share) in table {
-        assert!(share >= 0.9, "{share} at {floor} dBov");
-    }
+    assert_persons("persons", Then::Waits);
+}
+
+#[test]
+fn whoever_says_a_word_or_two_in_a_conference_is_taken_for_a_person() {
+    assert_persons("joined persons", Then::Joins { talk: true });
 }
 
 #[test]
 fn a_line_on_which_nobody_speaks_is_not_taken_for_a_machine() {
     let trials = trials(&[USUAL_DBOV], |_, _| (Vec::new(), 0.0));
-    for (floor, share) in guesses(&trials, "silence", None) {
+    for (floor, share) in guesses(&trials, "silence", None, Then::Waits) {
         assert!(share >= 0.95, "{share} at {floor} dBov");
     }
 }
@@ -105,8 +106,44 @@ fn a_line_that_still_rings_is_not_taken_for_a_machine() {
         (ring, 0.1 + 0.9 * random.fraction() as f32)
     });
     // It is somebody, or something, that makes itself heard and waits.
-    for (floor, share) in guesses(&trials, "ringing", Some(AnsweredBy::Human)) {
+    let table = guesses(&trials, "ringing", Some(AnsweredBy::Human), Then::Waits);
+    for (floor, share) in table {
         assert!(share >= 0.95, "{share} at {floor} dBov");
+    }
+}
+
+fn assert_machines(what: &str, then: Then) {
+    let Some(read) = speech::read_aloud("answering machines are not told from persons") else {
+        return;
+    };
+    let mut random = Random::new(1);
+    let length = (SECONDS * SAMPLE_RATE_HZ as f32) as usize;
+    let trials = trials(&LEVELS, |_, level| {
+        let begin = random.below(read.len() - length);
+        let sound = speech::amplified(&read[begin..][..length], level - USUAL_DBOV);
+        (sound, 0.2 + 0.8 * random.fraction() as f32)
+    });
+    let table = guesses(&trials, what, Some(AnsweredBy::Machine), then);
+    for (floor, share) in table {
+        assert!(share >= 0.95, "{share} at {floor} dBov");
+    }
+}
+
+fn assert_persons(what: &str, then: Then) {
+    let Some(read) = speech::read_aloud("persons are not told from answering machines") else {
+        return;
+    };
+    let greetings = greetings(&read);
+    assert!(greetings.len() >= 20, "{} greetings", greetings.len());
+    let mut random = Random::new(2);
+    let trials = trials(&LEVELS, |number, level| {
+        let greeting = greetings[number % greetings.len()].clone();
+        let sound = speech::amplified(&read[greeting], level - USUAL_DBOV);
+        (sound, 0.1 + 0.9 * random.fraction() as f32)
+    });
+    let table = guesses(&trials, what, Some(AnsweredBy::Human), then);
+    for (floor, share) in table {
+        assert!(share >= 0.9, "{share} at {floor} dBov");
     }
 }
 
@@ -153,11 +190,11 @@ fn greetings(read: &[f32]) -> Vec<Range<usize>> {
 }
 
 /// Places all calls, prints how often the guess is right, and returns its share for each noise.
-fn guesses(trials: &[Trial], what: &str, right: Option<AnsweredBy>) -> Vec<(f32, f64)> {
+fn guesses(trials: &[Trial], what: &str, right: Option<AnsweredBy>, then: Then) -> Vec<(f32, f64)> {
     let mut guesses = Vec::new();
     let mut random = Random::new(5);
     for (number, together) in trials.chunks(TOGETHER).enumerate() {
-        guesses.extend(place(together, number as u64, &mut random));
+        guesses.extend(place(together, number as u64, &mut random, then));
     }
     let mut table = Vec::new();
     for floor in FLOORS {
@@ -175,7 +212,7 @@ fn guesses(trials: &[Trial], what: &str, right: Option<AnsweredBy>) -> Vec<(f32,
             _ => String::new(),
         };
         println!(
-            "{what:8} {floor:4} dBov: {:2} of {} right; {} persons, {} machines, {} unknown{times}",
+            "{what:14} {floor:4} dBov: {:2} of {} right; {} persons, {} machines, {} unknown{times}",
             count(right),
             here().count(),
             count(Some(AnsweredBy::Human)),
@@ -187,8 +224,29 @@ fn guesses(trials: &[Trial], what: &str, right: Option<AnsweredBy>) -> Vec<(f32,
     table
 }
 
+/// A script that bridges a call a little after its answer.
+fn joins(conference: ConferenceId, talk: bool) -> Script {
+    let length = Duration::from_millis(100);
+    let join = AddToConference {
+        conference,
+        call: None,
+        start_conf_on_enter: true,
+        talk,
+        listen: true,
+        dtmf_pass_through: true,
+        allow_call_control: false,
+        call_control_sequence: None,
+        call_control_url: None,
+        leave_conference_url: None,
+        notification_url: None,
+    };
+    Script {
+        commands: vec![Command::Pause { length }, Command::AddToConference(join)],
+    }
+}
+
 /// Places some calls at once and listens until all is known.
-fn place(trials: &[Trial], seed: u64, random: &mut Random) -> Vec<Guess> {
+fn place(trials: &[Trial], seed: u64, random: &mut Random, then: Then) -> Vec<Guess> {
     let mut world = World::new(seed, &Repertoire::default());
     let calls: Vec<CallId> = trials
         .iter()
@@ -199,6 +257,16 @@ fn place(trials: &[Trial], seed: u64, random: &mut Random) -> Vec<Guess> {
         })
         .collect();
     world.ticks(20).unwrap();
+    let conference = match then {
+        Then::Waits => None,
+        Then::Joins { talk } => {
+            let conference = world.create(PLAN).unwrap().unwrap();
+            for call in &calls {
+                world.script_connected(*call, joins(conference, talk));
+            }
+            Some(conference)
+        }
+    };
     for (caller, trial) in trials.iter().enumerate() {
         let noise = speech::line_noise(random, SECONDS + 1.0, trial.floor);
         let sound = speech::over(noise, &trial.sound, trial.after_s);
@@ -209,9 +277,11 @@ fn place(trials: &[Trial], seed: u64, random: &mut Random) -> Vec<Guess> {
     for tick in 1..=ticks {
         world.ticks(1).unwrap();
         for call in &calls {
-            let answered_by = world.call_record(*call).unwrap().answered_by;
-            if let Some(by) = answered_by {
+            let record = world.call_record(*call).unwrap();
+            if let Some(by) = record.answered_by {
                 known.entry(*call).or_insert((by, 20 * tick));
+            } else if tick > 10 {
+                assert_eq!(record.conference, conference, "it is where it was sent");
             }
         }
         if known.len() == calls.len() {

@@ -4,7 +4,7 @@ use tutti_control_plane::{AddToConference, Command, ConferenceStatus, PlayBeep, 
 use tutti_media::{
     ConferenceSlot, ENTRY_TONES_HZ, EXIT_TONES_HZ, EngineCommand, EngineEvent, LegSlot,
 };
-use tutti_model::{Audience, Beep, CloseReason, Codec, Format, MediaFlow, Repeat};
+use tutti_model::{Beep, CloseReason, Codec, Format, MediaFlow, Repeat};
 use tutti_sim::{
     About, Action, Afterwards, Clarity, ConferencePlan, How, Mouth, News, Random, Repertoire,
     Studio, Voice, Voices, World, level_db,
@@ -266,7 +266,7 @@ fn a_script_speaks_before_it_bridges() {
             text: "Welcome".into(),
             language: "en-US".into(),
             repeat: Repeat::Times(1),
-            audience: Audience::Call,
+            conference: None,
             private: false,
         }),
         Command::AddToConference(AddToConference {
@@ -510,6 +510,7 @@ fn digit<T>(event: &EngineEvent<T>) -> Option<char> {
         EngineEvent::PromptFinished { .. }
         | EngineEvent::LegSilent { .. }
         | EngineEvent::Speaking { .. }
+        | EngineEvent::Voice { .. }
         | EngineEvent::Wanted(_)
         | EngineEvent::Retired(_) => None,
     }

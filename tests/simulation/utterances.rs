@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tutti_control_plane::{Command, Play, RecordUtterance, Script};
 use tutti_media::SAMPLE_RATE_HZ;
-use tutti_model::{Audience, Codec, Repeat};
+use tutti_model::{Codec, Repeat};
 use tutti_sim::{Mouth, Random, Repertoire, Voice, World, find, level_db, snr_db};
 
 use crate::speech;
@@ -82,7 +82,7 @@ fn what_is_recorded_of_a_call_holds_both_sides() {
     let prompt = Play {
         file: "http://app/prompt.wav".into(),
         repeat: Repeat::Times(1),
-        audience: Audience::Call,
+        conference: None,
         private: false,
     };
     let length = Duration::from_secs(6);

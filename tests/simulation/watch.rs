@@ -73,37 +73,60 @@ fn whoever_speaks_already_is_told_of_at_once_and_a_watch_that_ends_tells_nothing
 }
 
 #[test]
-fn a_conference_tells_as_it_always_does_and_a_watch_goes_on_after_it() {
+fn a_watch_goes_on_in_a_conference_muted_or_not_and_the_conference_tells_as_it_always_does() {
     let mut studio = studio();
     let slot = connected(&mut studio, Codec::Pcmu, voice());
     studio.ticks(20).unwrap();
     watch(&mut studio, slot, true);
-    let alone = told(&mut studio, 50);
-    assert!(matches!(alone[..], [(_, true)]), "{alone:?}");
+    let alone = told_both(&mut studio, 50);
+    assert!(matches!(alone.voice[..], [(_, true)]), "{alone:?}");
+    assert_eq!(alone.speaking, []);
     studio.join(slot, CONFERENCE, TALK_AND_LISTEN);
-    let inside = told(&mut studio, 50);
-    assert_eq!(inside[0], (0, false), "it is nobody's voice in here yet");
+    let inside = told_both(&mut studio, 50);
+    assert_eq!(inside.voice, [], "it is the same voice");
     assert!(
-        inside[1].1 && (10..=12).contains(&inside[1].0),
+        matches!(inside.speaking[..], [(10..=12, true)]),
         "{inside:?}"
     );
-    assert_eq!(inside.len(), 2);
     allow(&mut studio, slot, LISTEN_ONLY);
-    let muted = told(&mut studio, 100);
-    assert!(matches!(muted[..], [(50..=55, false)]), "{muted:?}");
+    let muted = told_both(&mut studio, 100);
+    assert_eq!(muted.voice, []);
+    assert!(
+        matches!(muted.speaking[..], [(50..=55, false)]),
+        "{muted:?}"
+    );
+    say(&mut studio, slot, silence());
+    let ended = told_both(&mut studio, 50);
+    assert!(
+        matches!(ended.voice[..], [(at, false)] if at <= WAY + SOON),
+        "{ended:?}"
+    );
+    say(&mut studio, slot, voice());
+    let begun = told_both(&mut studio, 50);
+    assert!(
+        matches!(begun.voice[..], [(at, true)] if at <= WAY + SOON),
+        "{begun:?}"
+    );
+    assert_eq!([ended.speaking, begun.speaking].concat(), []);
     allow(&mut studio, slot, TALK_AND_LISTEN);
     studio.ticks(50).unwrap();
     studio.events();
     studio.handle(EngineCommand::Leave { slot });
-    assert_eq!(told(&mut studio, 50), [(0, false), (1, true)]);
+    let outside = told_both(&mut studio, 50);
+    assert_eq!(outside.voice, []);
+    assert_eq!(outside.speaking, [(0, false)]);
 
     // The same without a watch is what everybody else has.
     studio.join(slot, CONFERENCE, TALK_AND_LISTEN);
     watch(&mut studio, slot, false);
-    let inside = told(&mut studio, 50);
-    assert_eq!(inside.len(), 2, "{inside:?}");
+    let inside = told_both(&mut studio, 50);
+    assert_eq!(inside.voice, []);
+    assert!(
+        matches!(inside.speaking[..], [(10..=12, true)]),
+        "{inside:?}"
+    );
     studio.handle(EngineCommand::Leave { slot });
-    assert_eq!(told(&mut studio, 50), [(0, false)]);
+    assert_eq!(told_both(&mut studio, 50).speaking, [(0, false)]);
 }
 
 #[test]
@@ -138,16 +161,25 @@ fn watch(studio: &mut Studio, slot: LegSlot, on: bool) {
     studio.handle(EngineCommand::WatchVoice { slot, on });
 }
 
-/// What was told in these ticks, and how many had passed by then; none before what a command tells.
-fn told(studio: &mut Studio, ticks: usize) -> Vec<(usize, bool)> {
-    let mut told = Vec::new();
+/// What was told in some ticks, and how many had passed by then; none before what a command tells.
+#[derive(Debug, Default)]
+struct Told {
+    /// Of the voice that is watched.
+    voice: Vec<(usize, bool)>,
+    /// Of who speaks in the conference.
+    speaking: Vec<(usize, bool)>,
+}
+
+fn told_both(studio: &mut Studio, ticks: usize) -> Told {
+    let mut told = Told::default();
     for tick in 0..=ticks {
         if tick > 0 {
             studio.tick().unwrap();
         }
         for event in studio.events() {
             match event {
-                EngineEvent::Speaking { speaking, .. } => told.push((tick, speaking)),
+                EngineEvent::Voice { speaking, .. } => told.voice.push((tick, speaking)),
+                EngineEvent::Speaking { speaking, .. } => told.speaking.push((tick, speaking)),
                 EngineEvent::DigitPressed { .. }
                 | EngineEvent::PromptFinished { .. }
                 | EngineEvent::LegSilent { .. }
@@ -157,6 +189,13 @@ fn told(studio: &mut Studio, ticks: usize) -> Vec<(usize, bool)> {
         }
     }
     told
+}
+
+/// What was told of a voice in no conference.
+fn told(studio: &mut Studio, ticks: usize) -> Vec<(usize, bool)> {
+    let Told { voice, speaking } = told_both(studio, ticks);
+    assert_eq!(speaking, [], "nobody speaks in a conference");
+    voice
 }
 
 fn assert_alternates(told: &[(usize, bool)]) {

@@ -99,8 +99,8 @@ impl ControlPlane {
         call.ask(turn, self.ids.exchange(), url, webhook);
     }
 
-    /// Takes a call out of its conference that goes straight on into another: its leaveConferenceUrl
-    /// is told, and not asked.
+    /// Takes a call out of its conference that goes straight on with something else: its
+    /// leaveConferenceUrl is told, and not asked.
     pub(crate) fn move_out(&mut self, turn: &mut Turn, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;

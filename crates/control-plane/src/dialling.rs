@@ -20,6 +20,10 @@ use crate::script::{IfMachine, Keystroke, OutDial};
 use crate::turn::Turn;
 use crate::webhook::Webhook;
 
+/// The longest that a call rings. Signalling gives a call up after three minutes by itself; this ends
+/// it before, as one that nobody answered.
+const LONGEST_RINGING: Duration = Duration::from_secs(175);
+
 /// What is agreed on a call that we place.
 pub(crate) struct Outbound {
     /// Until it is asked how the call goes on, or told that it came to nothing.
@@ -234,7 +238,7 @@ impl ControlPlane {
         };
         self.allowance
             .begin_call(&self.limits.outbound, plan.account, turn.now);
-        let latest = turn.now + plan.timeout;
+        let latest = turn.now + plan.timeout.min(LONGEST_RINGING);
         let call = Call::place_outbound(
             turn,
             record.clone(),
@@ -284,7 +288,8 @@ impl ControlPlane {
 
     /// Whether a live call of the account shows this number, so that another may show it as its
     /// caller's: whom an inbound call is from and to, and what an outbound call has shown to others,
-    /// or reached, already. What an outbound call merely asks for proves nothing.
+    /// or reached, already. What an outbound call merely asks for proves nothing, and neither does a
+    /// SIP URI that has answered: anybody can have one that looks like somebody else's number.
     fn is_shown(&self, account: AccountId, number: &str) -> bool {
         let calls = self.calls.values().map(Call::record);
         calls
@@ -292,7 +297,7 @@ impl ControlPlane {
             .any(|record| match (record.direction, record.status) {
                 (Direction::Inbound, _) => record.from == number || record.to == number,
                 (Direction::OutboundApi | Direction::OutboundDial, CallStatus::InProgress) => {
-                    record.from == number || record.to == number
+                    record.from == number || (is_number(&record.to) && record.to == number)
                 }
                 (Direction::OutboundApi | Direction::OutboundDial, CallStatus::Ringing) => {
                     record.from == number
@@ -315,6 +320,11 @@ impl ControlPlane {
         let keys = outbound.map(|outbound| mem::take(&mut outbound.send_digits));
         self.press(turn, id, keys.unwrap_or_default(), AfterKeys::Connect);
     }
+}
+
+/// Whether a number was dialled and not a SIP URI, which begins with its scheme.
+fn is_number(dialled: &str) -> bool {
+    dialled.starts_with('+')
 }
 
 /// The number of the account that a call is with.

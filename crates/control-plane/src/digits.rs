@@ -20,15 +20,16 @@ const REMEMBERED: usize = 64;
 /// As many keys end an input that no number ends.
 const MOST: usize = 1_024;
 
-/// Keys that were pressed before a script waits for them; those beyond [`REMEMBERED`] are lost.
+/// The latest keys that were pressed before a script waits for them, [`REMEMBERED`] of them at most.
 #[derive(Default)]
 pub(crate) struct TypedAhead(VecDeque<Digit>);
 
 impl TypedAhead {
     pub(crate) fn push(&mut self, digit: Digit) {
-        if self.0.len() < REMEMBERED {
-            self.0.push_back(digit);
+        if self.0.len() == REMEMBERED {
+            self.0.pop_front();
         }
+        self.0.push_back(digit);
     }
 
     pub(crate) fn clear(&mut self) {

@@ -151,7 +151,7 @@ pub struct NewCall {
     /// Answers how the call goes on once somebody has picked up.
     pub call_connect_url: String,
     pub status_callback_url: Option<String>,
-    /// How long it may ring.
+    /// How long it may ring; 175 s where more is asked for.
     pub timeout: Duration,
     /// Pressed once somebody has picked up.
     pub send_digits: Vec<Keystroke>,

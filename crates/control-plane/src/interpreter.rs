@@ -256,7 +256,10 @@ impl ControlPlane {
                 self.hang_up(turn, id, CloseReason::AppReject);
                 Next::Over
             }
-            Command::Reject { .. } => Next::GoOn,
+            Command::Reject { .. } => {
+                self.warn(turn, id, "Reject: the call is answered already");
+                Next::GoOn
+            }
             Command::Hangup { reason, call } => self.run_hang_up(turn, id, reason, call),
             Command::RemoveFromConference { call } => {
                 self.run_remove_from_conference(turn, id, call)

@@ -24,12 +24,14 @@ impl ControlPlane {
                 self.key_pressed(turn, call, Told::Media, digit);
             }
             MediaEvent::Speaking { call, speaking } => {
-                self.screen(turn, call, speaking);
-                self.utterance_voice(turn, call, speaking);
                 let conference = self.calls.get(&call).and_then(Call::conference);
                 if let Some(conference) = conference.and_then(|id| self.conferences.get_mut(&id)) {
                     conference.set_speaking(turn, call, speaking);
                 }
+            }
+            MediaEvent::Voice { call, speaking } => {
+                self.screen(turn, call, speaking);
+                self.utterance_voice(turn, call, speaking);
             }
             MediaEvent::LegSilent { call } => {
                 // Whoever is called is silent until it answers.

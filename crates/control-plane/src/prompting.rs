@@ -2,8 +2,9 @@
 
 use std::vec;
 
-use tutti_model::{Audience, CallId, MediaCommand, PromptId, PromptSource, Repeat};
+use tutti_model::{Audience, CallId, ConferenceId, MediaCommand, PromptId, PromptSource, Repeat};
 
+use crate::call::Call;
 use crate::interpreter::Next;
 use crate::plane::ControlPlane;
 use crate::script::{Play, Prompt, Say};
@@ -24,22 +25,24 @@ impl ControlPlane {
         if say.text.is_empty() {
             return Next::GoOn;
         }
-        if !self.has_audience(id, say.audience) {
-            return self.fail(turn, id, "Say: the call is not in a conference");
-        }
+        let audience = match self.audience(id, say.conference) {
+            Ok(audience) => audience,
+            Err(why) => return self.fail(turn, id, &format!("Say: {why}")),
+        };
         self.forget_keys(id);
-        let (source, repeat, audience, private) = said(say);
+        let (source, repeat, private) = said(say);
         let prompt = self.play(turn, id, source, repeat, audience);
         Next::AwaitPrompt { prompt, private }
     }
 
     pub(crate) fn run_play(&mut self, turn: &mut Turn, id: CallId, play: Play) -> Next {
-        if !self.has_audience(id, play.audience) {
-            return self.fail(turn, id, "Play: the call is not in a conference");
-        }
+        let audience = match self.audience(id, play.conference) {
+            Ok(audience) => audience,
+            Err(why) => return self.fail(turn, id, &format!("Play: {why}")),
+        };
         self.forget_keys(id);
         let source = PromptSource::Url(play.file);
-        let prompt = self.play(turn, id, source, play.repeat, play.audience);
+        let prompt = self.play(turn, id, source, play.repeat, audience);
         Next::AwaitPrompt {
             prompt,
             private: play.private,
@@ -101,10 +104,7 @@ impl ControlPlane {
             Prompt::Play(_) | Prompt::Pause { .. } => true,
         };
         let (source, repeat, private) = match rest.find(is_heard)? {
-            Prompt::Say(say) => {
-                let (source, repeat, _, private) = said(say);
-                (source, repeat, private)
-            }
+            Prompt::Say(say) => said(say),
             Prompt::Play(play) => (PromptSource::Url(play.file), play.repeat, play.private),
             Prompt::Pause { length } => (PromptSource::Silence(length), Repeat::Times(1), false),
         };
@@ -116,13 +116,14 @@ impl ControlPlane {
         })
     }
 
-    fn has_audience(&self, id: CallId, audience: Audience) -> bool {
-        match audience {
-            Audience::Call => true,
-            Audience::Conference => {
-                let call = self.calls.get(&id);
-                call.is_some_and(|call| call.conference().is_some())
-            }
+    /// Who hears a prompt: the call, or everybody in the conference that is named; why nobody does.
+    fn audience(&self, id: CallId, named: Option<ConferenceId>) -> Result<Audience, &'static str> {
+        let is_in = self.calls.get(&id).and_then(Call::conference);
+        match (named, is_in) {
+            (None, _) => Ok(Audience::Call),
+            (Some(_), None) => Err("the call is not in a conference"),
+            (Some(named), Some(is_in)) if named == is_in => Ok(Audience::Conference),
+            (Some(_), Some(_)) => Err("the call is in another conference than the one named"),
         }
     }
 
@@ -134,10 +135,10 @@ impl ControlPlane {
     }
 }
 
-fn said(say: Say) -> (PromptSource, Repeat, Audience, bool) {
+fn said(say: Say) -> (PromptSource, Repeat, bool) {
     let source = PromptSource::Speech {
         text: say.text,
         language: say.language,
     };
-    (source, say.repeat, say.audience, say.private)
+    (source, say.repeat, say.private)
 }

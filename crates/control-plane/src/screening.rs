@@ -3,7 +3,6 @@
 use tutti_model::{CallId, CloseReason};
 
 use crate::call::Place;
-use crate::conference::Leaving;
 use crate::deadline::DeadlineReason;
 use crate::effect::LogLevel;
 use crate::facts::AnsweredBy;
@@ -33,7 +32,7 @@ impl ControlPlane {
         self.deadlines.set(id, DeadlineReason::VerdictDue, deadline);
     }
 
-    /// A call began to speak, or has stopped.
+    /// The voice of a call began, or has ended.
     pub(crate) fn screen(&mut self, turn: &mut Turn, id: CallId, speaking: bool) {
         let now = turn.now;
         self.judge(turn, id, |detector| detector.hear(now, speaking));
@@ -113,13 +112,7 @@ impl ControlPlane {
         };
         match call.place() {
             Place::Alone => {}
-            Place::InConference(membership) => {
-                let conference = membership.conference;
-                call.leave_conference(turn);
-                if let Some(conference) = self.conferences.get_mut(&conference) {
-                    conference.leave(turn, id, Leaving::Alone);
-                }
-            }
+            Place::InConference(_) => self.move_out(turn, id),
             Place::Parked(_) => {
                 call.unpark();
             }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tutti_model::{Audience, CallId, ConferenceId, Digit, QueueId, Repeat};
+use tutti_model::{CallId, ConferenceId, Digit, QueueId, Repeat};
 
 use crate::facts::PlayBeep;
 
@@ -118,7 +118,8 @@ pub struct Say {
     /// BCP 47 tag, as in `en-US`.
     pub language: String,
     pub repeat: Repeat,
-    pub audience: Audience,
+    /// Everybody in this conference hears it, and the call must be in it; `None`: the call alone.
+    pub conference: Option<ConferenceId>,
     /// The text is masked in the log.
     pub private: bool,
 }
@@ -128,7 +129,8 @@ pub struct Say {
 pub struct Play {
     pub file: String,
     pub repeat: Repeat,
-    pub audience: Audience,
+    /// Everybody in this conference hears it, and the call must be in it; `None`: the call alone.
+    pub conference: Option<ConferenceId>,
     /// The URL is masked in the log.
     pub private: bool,
 }
@@ -224,6 +226,7 @@ pub struct OutDial {
     /// Answers how the new call goes on, once somebody has picked up.
     pub call_connect_url: String,
     pub status_callback_url: Option<String>,
+    /// How long it may ring; 175 s where more is asked for.
     pub timeout: Duration,
     pub send_digits: Vec<Keystroke>,
     pub if_machine: Option<IfMachine>,

@@ -1,10 +1,11 @@
-//! For whom a call's voice is listened to while it is in no conference.
+//! For whom a call's voice is listened to, wherever the call is. Who speaks in a conference is told
+//! besides, more slowly, for those who look on.
 
 use tutti_model::{CallId, MediaCommand};
 
 use crate::turn::Turn;
 
-/// Who wants to know when a call speaks.
+/// Who wants to know at once when a call speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listener {
     /// Whoever finds out who has picked up.

@@ -16,8 +16,9 @@ use crate::query::Query;
 /// How many elements a page has at most.
 pub const PAGE_SIZE: u32 = 100;
 
-/// The longest filters that a cursor carries, in bytes.
-const MAX_FILTERS_BYTES: usize = 2048;
+/// The longest filters that a cursor carries, in bytes: the longest query of a log fits, each of its
+/// bytes escaped as three. A cursor has two digits for each byte, and fits a URI of 8 KiB.
+const MAX_FILTERS_BYTES: usize = 3_200;
 
 /// Which elements of one list are wanted.
 pub trait Filter: Sized {
@@ -266,7 +267,7 @@ mod tests {
 
     #[test]
     fn filters_too_long_for_a_cursor_are_refused_at_once() {
-        let query = format!("alias={}", "a".repeat(3000));
+        let query = format!("alias={}", "a".repeat(3_200));
         let request = ListRequest::<ConferenceFilter>::parse(&query);
         assert!(matches!(request, Err(ApiError::UriTooLong { .. })));
     }

@@ -44,8 +44,8 @@ pub struct SpeakerTimes {
 }
 
 impl SpeakerTimes {
-    /// For a voice that is watched outside of conferences: a word is told while it is said, and its
-    /// end within a tenth of a second.
+    /// For a voice that is watched: a word is told while it is said, and its end within a tenth of a
+    /// second.
     pub const WATCHED: SpeakerTimes = SpeakerTimes {
         on: Duration::from_millis(60),
         off: Duration::from_millis(100),

@@ -192,8 +192,9 @@ pub enum MediaCommand {
     },
     /// Ends a prompt early.
     StopPrompt { call: CallId, prompt: PromptId },
-    /// Tells of a call's voice, or no longer, while it is in no conference: `MediaEvent::Speaking`
-    /// follows each change within a tenth of a second, and at once if somebody speaks already.
+    /// Tells of a call's voice, or no longer, wherever the call is and whatever it may do there:
+    /// `MediaEvent::Voice` follows each change within a tenth of a second, and at once if somebody
+    /// speaks already.
     WatchVoice { call: CallId, on: bool },
     /// Ends a leg and frees its port.
     CloseLeg { call: CallId },
@@ -228,8 +229,12 @@ pub enum MediaEvent {
     },
     /// A key was pressed.
     DigitPressed { call: CallId, digit: Digit },
-    /// A participant, or a call whose voice is watched, began to speak, or has stopped.
+    /// A participant who may talk began to speak in its conference, or has stopped: slow enough for
+    /// those who look on.
     Speaking { call: CallId, speaking: bool },
+    /// A voice that is watched began, or has ended, within a tenth of a second; joining a conference,
+    /// leaving it and being muted there change nothing about it.
+    Voice { call: CallId, speaking: bool },
     /// Nothing has arrived on a leg for so long that its caller must be gone.
     LegSilent { call: CallId },
     /// Wait music could not be had; the built-in piece plays instead. The text says why.

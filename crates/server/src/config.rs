@@ -18,6 +18,9 @@ pub use trunk::Trunk;
 /// The prefix of environment variables; section and key follow, joined by two underscores.
 const ENVIRONMENT_PREFIX: &str = "TUTTI_";
 
+/// The control plane waits a minute for a text; by then it must be known that there is none.
+const LONGEST_TRANSCRIPTION: Duration = Duration::from_secs(55);
+
 /// What stands for the recording's path in `transcription.command`.
 pub const FILE_ARGUMENT: &str = "{file}";
 
@@ -170,7 +173,7 @@ pub struct Transcription {
     /// A service that answers a POST of `audio/wav` with `text/plain` or `{"text"}`.
     #[serde(deserialize_with = "http_url")]
     pub url: Option<Url>,
-    /// How long it may take, with the wait for its turn.
+    /// How long it may take, with the wait for its turn: 55 s at most.
     #[serde(deserialize_with = "seconds")]
     pub time_limit: Duration,
     /// How many recordings may be transcribed at the same time.
@@ -285,7 +288,7 @@ impl Default for Transcription {
         Transcription {
             command: Vec::new(),
             url: None,
-            time_limit: Duration::from_secs(60),
+            time_limit: LONGEST_TRANSCRIPTION,
             at_once: 2,
         }
     }
@@ -447,6 +450,14 @@ impl Config {
 
 impl Transcription {
     fn check(&self) -> Result<(), ConfigError> {
+        if self.time_limit > LONGEST_TRANSCRIPTION {
+            return Err(ConfigError::Impossible(format!(
+                "transcription.time_limit: {} s is more than {} s, and a call waits no longer than a \
+                 minute for what was said in it",
+                self.time_limit.as_secs(),
+                LONGEST_TRANSCRIPTION.as_secs()
+            )));
+        }
         let holds_file = |argument: &String| argument.contains(FILE_ARGUMENT);
         let wrong = match self.command.as_slice() {
             [] => None,
@@ -833,10 +844,11 @@ mod tests {
             "command = [\"a\", \"{file}\"]\nurl = \"http://127.0.0.1/\"\n",
             "command = \"whisper {file}\"\n",
             "url = \"file:///etc/passwd\"\n",
+            "time_limit = 56\n",
         ] {
             let error = load_file(&format!("[transcription]\n{wrong}")).unwrap_err();
-            let named = error.to_string().contains("transcription.command")
-                || error.to_string().contains("line ");
+            let named =
+                error.to_string().contains("transcription.") || error.to_string().contains("line ");
             assert!(named, "{wrong}: {error}");
         }
     }

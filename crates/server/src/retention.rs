@@ -1,5 +1,5 @@
 //! Deletes what is kept for a while only, when that while is over: recordings whose script said so,
-//! and the lines of the accounts' logs.
+//! the lines of the accounts' logs, and the notifications that are told or given up.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,23 +17,23 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Recordings that are deleted before others get the store again.
 const BATCH: u32 = 100;
 
-/// How often is looked for old lines.
-const LINES_EVERY: Duration = Duration::from_secs(60);
+/// How often is looked for old lines and notifications.
+const OLD_EVERY: Duration = Duration::from_secs(60);
 
-/// Lines that are deleted at once; a commit waits for them for a few milliseconds.
-const LINES_BATCH: u32 = 100;
+/// Lines or notifications that are deleted at once; a commit waits for them for a few milliseconds.
+const OLD_BATCH: u32 = 100;
 
-/// How long the store is everybody else's between two batches of lines.
-const LINES_PAUSE: Duration = Duration::from_millis(20);
+/// How long the store is everybody else's between two such batches.
+const OLD_PAUSE: Duration = Duration::from_millis(20);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Starts to look for recordings in this directory whose time is over, and for lines that are older
-/// than so many days; with 0 days they are kept for ever.
+/// Starts to look for recordings in this directory whose time is over, and for lines and
+/// notifications that are older than so many days; with 0 days they are kept for ever.
 pub fn start(store: Store, clock: Clock, recordings_dir: PathBuf, log_days: u16) {
     if log_days > 0 {
         let age = DAY * u32::from(log_days);
-        tokio::spawn(keep_logs_short(store.clone(), clock, age));
+        tokio::spawn(forget_old(store.clone(), clock, age));
     }
     tokio::spawn(async move {
         loop {
@@ -49,31 +49,52 @@ pub fn start(store: Store, clock: Clock, recordings_dir: PathBuf, log_days: u16)
     });
 }
 
-/// Deletes lines once they have reached this age, as long as the bridge runs.
-async fn keep_logs_short(store: Store, clock: Clock, age: Duration) {
+/// Deletes lines and notifications once they have reached this age, as long as the bridge runs.
+async fn forget_old(store: Store, clock: Clock, age: Duration) {
     loop {
+        if let Err(error) = sweep_events(&store, &clock, age).await {
+            tracing::error!(%error, "old notifications cannot be deleted; trying again");
+        }
         if let Err(error) = sweep_logs(&store, &clock, age).await {
             tracing::error!(%error, "old log lines cannot be deleted; trying again");
         }
-        tokio::time::sleep(LINES_EVERY).await;
+        tokio::time::sleep(OLD_EVERY).await;
     }
 }
 
 /// Deletes all lines older than this, some at a time, with time for commits in between; tells how
 /// many there were.
 async fn sweep_logs(store: &Store, clock: &Clock, age: Duration) -> Result<u64, StoreError> {
-    let age_micros = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-    let oldest = clock.now().as_micros().saturating_sub(age_micros);
-    let oldest = Timestamp::from_micros(oldest);
+    let oldest = before(clock, age);
     let mut all = 0;
     loop {
-        let deleted = store.delete_logs_before(oldest, LINES_BATCH).await?;
+        let deleted = store.delete_logs_before(oldest, OLD_BATCH).await?;
         all += deleted;
-        if deleted < u64::from(LINES_BATCH) {
+        if deleted < u64::from(OLD_BATCH) {
             return Ok(all);
         }
-        tokio::time::sleep(LINES_PAUSE).await;
+        tokio::time::sleep(OLD_PAUSE).await;
     }
+}
+
+/// The same for notifications that are told or given up.
+async fn sweep_events(store: &Store, clock: &Clock, age: Duration) -> Result<u64, StoreError> {
+    let oldest = before(clock, age);
+    let mut all = 0;
+    loop {
+        let deleted = store.delete_events_before(oldest, OLD_BATCH).await?;
+        all += deleted;
+        if deleted < u64::from(OLD_BATCH) {
+            return Ok(all);
+        }
+        tokio::time::sleep(OLD_PAUSE).await;
+    }
+}
+
+/// The moment so long ago.
+fn before(clock: &Clock, age: Duration) -> Timestamp {
+    let age_micros = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_micros(clock.now().as_micros().saturating_sub(age_micros))
 }
 
 /// Deletes the recordings that are due, some at a time; tells how many were.
@@ -101,9 +122,9 @@ async fn sweep(store: &Store, clock: &Clock, recordings_dir: &Path) -> Result<us
 
 #[cfg(test)]
 mod tests {
-    use tutti_control_plane::{Fact, LogEntry, LogLevel, RecordingRecord, RecordingStatus};
-    use tutti_model::{AccountId, RecordingId, RequestId};
-    use tutti_store::{LogFilter, LogLine, Page};
+    use tutti_control_plane::{Fact, LogEntry, LogLevel, RecordingRecord, RecordingStatus, Stream};
+    use tutti_model::{AccountId, CallId, RecordingId, RequestId};
+    use tutti_store::{LogFilter, LogLine, NewEvent, Page};
 
     use super::*;
 
@@ -172,7 +193,7 @@ mod tests {
             let day_micros = i64::try_from(DAY.as_micros()).unwrap();
             Timestamp::from_micros(now.as_micros() - days * day_micros)
         };
-        let many = LINES_BATCH * 2 + 7;
+        let many = OLD_BATCH * 2 + 7;
         let mut lines: Vec<_> = (0..many).map(|_| line(days_ago(31))).collect();
         let kept = [days_ago(29), now];
         lines.extend(kept.map(line));
@@ -184,6 +205,40 @@ mod tests {
         let left = store.logs(ACCOUNT, &filter, &page).await.unwrap().items;
         let left = left.iter().rev().map(|record| record.line.at);
         assert!(left.eq(kept));
+    }
+
+    #[tokio::test]
+    async fn notifications_go_when_they_have_reached_their_age_unless_they_are_still_to_be_told() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let clock = Clock::start();
+        let month_ago = before(&clock, DAY * 31);
+        let many = OLD_BATCH + 7;
+        let events: Vec<_> = (0..=many).map(|_| event(month_ago)).collect();
+        let ids = store.commit(&[], &events, &[]).await.unwrap();
+        let (pending, told) = ids.split_last().unwrap();
+        for id in told {
+            store.event_delivered(*id).await.unwrap();
+        }
+        let young = store.commit(&[], &[event(clock.now())], &[]).await.unwrap();
+        store.event_delivered(young[0]).await.unwrap();
+
+        let deleted = sweep_events(&store, &clock, DAY * 30).await.unwrap();
+        assert_eq!(deleted, u64::from(many));
+        let left = store.pending_events(&events[0].lane(), 10).await.unwrap();
+        assert!(left.iter().map(|event| event.id).eq([*pending]));
+        let after_all = sweep_events(&store, &clock, Duration::ZERO).await.unwrap();
+        assert_eq!(after_all, 1, "the young one was still there");
+    }
+
+    fn event(created: Timestamp) -> NewEvent {
+        NewEvent {
+            account: ACCOUNT,
+            stream: Stream::Call(CallId::from_bytes([3; 20])),
+            request: RequestId::from_bytes([2; 20]),
+            url: "https://app.example/status".to_owned(),
+            body: b"{}".to_vec(),
+            created,
+        }
     }
 
     fn line(at: Timestamp) -> LogLine {

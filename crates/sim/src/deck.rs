@@ -239,6 +239,7 @@ pub(crate) fn wanted(
             | EngineEvent::DigitPressed { .. }
             | EngineEvent::LegSilent { .. }
             | EngineEvent::Speaking { .. }
+            | EngineEvent::Voice { .. }
             | EngineEvent::Retired(_) => None,
         })
         .collect()

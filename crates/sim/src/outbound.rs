@@ -63,6 +63,11 @@ impl World {
         }
     }
 
+    /// The script of a call that was placed, once it is answered, in place of waiting.
+    pub fn script_connected(&mut self, call: CallId, script: Script) {
+        self.application.prepare(call, script, Script::default());
+    }
+
     /// Whoever was called picks up, and says something from then on.
     ///
     /// # Errors

@@ -295,6 +295,7 @@ impl World {
             EngineEvent::DigitPressed { call, digit } => MediaEvent::DigitPressed { call, digit },
             EngineEvent::LegSilent { call } => MediaEvent::LegSilent { call },
             EngineEvent::Speaking { call, speaking } => MediaEvent::Speaking { call, speaking },
+            EngineEvent::Voice { call, speaking } => MediaEvent::Voice { call, speaking },
             EngineEvent::Wanted(_) => return Ok(()),
             EngineEvent::Retired(Retired::Conference { slot, .. }) => {
                 self.free.push(slot);

@@ -179,6 +179,7 @@ impl Studio {
             | EngineEvent::DigitPressed { .. }
             | EngineEvent::LegSilent { .. }
             | EngineEvent::Speaking { .. }
+            | EngineEvent::Voice { .. }
             | EngineEvent::Wanted(_) => None,
         }
     }
@@ -407,6 +408,7 @@ fn retired_leg(event: &EngineEvent<SimTransport>) -> Option<LegSlot> {
         | EngineEvent::DigitPressed { .. }
         | EngineEvent::LegSilent { .. }
         | EngineEvent::Speaking { .. }
+        | EngineEvent::Voice { .. }
         | EngineEvent::Wanted(_) => None,
     }
 }

@@ -27,6 +27,9 @@ pub struct Dial {
     /// What a challenge is answered with, if it names their realm and comes from where the
     /// INVITE was sent.
     pub credentials: Option<Credentials>,
+    /// ACK and BYE go to the address that the INVITE went to, and no Contact or Record-Route of the
+    /// callee leads anywhere else: for callees whom nobody vouches for.
+    pub stay_with_peer: bool,
     /// Further headers of the INVITE, as `P-Asserted-Identity`; none that it has anyway.
     pub headers: Vec<(String, String)>,
 }
@@ -49,6 +52,7 @@ impl Dial {
             via: None,
             transport: Transport::default(),
             credentials: None,
+            stay_with_peer: false,
             headers: Vec::new(),
         }
     }

@@ -27,6 +27,8 @@ pub(crate) struct Dialog {
     transport: TransportKind,
     /// The peer hears where it speaks from: over a connection, or because it said so (RFC 3581).
     symmetric: bool,
+    /// What the peer writes leads to no other host and no other transport.
+    stays: bool,
 }
 
 /// Where a dialog's request goes, and the request itself.
@@ -58,11 +60,13 @@ impl Dialog {
             peer,
             transport,
             symmetric: transport != TransportKind::Udp || via.rport().is_some(),
+            stays: false,
         })
     }
 
-    /// The dialog that this INVITE of ours will establish at the peer.
-    pub(crate) fn as_uac(invite: &Request, target: &Target) -> Option<Dialog> {
+    /// The dialog that this INVITE of ours will establish at the peer. Where it `stays`, nothing that
+    /// the peer writes leads our requests to another host or transport.
+    pub(crate) fn as_uac(invite: &Request, target: &Target, stays: bool) -> Option<Dialog> {
         let headers = &invite.headers;
         Some(Dialog {
             call_id: message::call_id(headers),
@@ -76,6 +80,7 @@ impl Dialog {
             peer: target.addr,
             transport: target.transport,
             symmetric: target.transport != TransportKind::Udp,
+            stays,
         })
     }
 
@@ -202,6 +207,13 @@ impl Dialog {
             Some(_) | None => self.transport,
         };
         let port = uri.port().unwrap_or(transport.default_port());
+        // A connection is never opened to another port either: anything may listen there.
+        let is_peer = ip == self.peer.ip()
+            && transport == TransportKind::Udp
+            && self.transport == TransportKind::Udp;
+        if self.stays && !is_peer {
+            return begun;
+        }
         Target::new(SocketAddr::new(ip, port), transport)
     }
 }
@@ -279,6 +291,48 @@ mod tests {
             let contact = format!("<sip:a@{contact}>");
             assert_eq!(bye("", "", &contact).1.addr, source(), "for {contact}");
         }
+    }
+
+    #[test]
+    fn a_callee_whom_nobody_vouches_for_leads_us_to_no_other_host_or_transport() {
+        let contacts = [
+            ("<sip:a@10.0.0.5:6379;transport=tcp>", ""),
+            ("<sip:a@10.0.0.5:6379>", ""),
+            ("<sip:a@192.0.2.9:6379;transport=tcp>", ""),
+            ("<sip:a@192.0.2.9>", "<sip:10.0.0.5:6379;lr;transport=tcp>"),
+            ("<sip:a@192.0.2.9>", "<sip:10.0.0.5:6379>"),
+        ];
+        let begun = (source(), TransportKind::Udp);
+        for (contact, route) in contacts {
+            assert_eq!(next_hop(true, contact, route), begun, "{contact} {route}");
+            assert_ne!(next_hop(false, contact, route), begun, "{contact} {route}");
+        }
+        let moved = "192.0.2.9:5080".parse().unwrap();
+        let to_port = next_hop(true, "<sip:a@192.0.2.9:5080>", "");
+        assert_eq!(to_port, (moved, TransportKind::Udp));
+    }
+
+    /// Where the ACK goes once a callee has answered with this Contact and this Record-Route.
+    fn next_hop(stays: bool, contact: &str, route: &str) -> (SocketAddr, TransportKind) {
+        let target = Target::udp(source());
+        let invite = invite("", "", "<sip:b@192.0.2.1>");
+        let mut dialog = Dialog::as_uac(&invite, &target, stays).unwrap();
+        let route = match route {
+            "" => String::new(),
+            route => format!("Record-Route: {route}\r\n"),
+        };
+        let text = format!(
+            "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
+             From: <sip:a@10.0.0.1>;tag=t\r\nTo: <sip:100@192.0.2.1>;tag=u\r\nCall-ID: c\r\n\
+             CSeq: 5 INVITE\r\nContact: {contact}\r\n{route}Content-Length: 0\r\n\r\n"
+        );
+        let message = parse_datagram(Bytes::from(text), &Limits::datagram()).unwrap();
+        let sipx_sip::Message::Response(response) = message else {
+            panic!("it is a response");
+        };
+        dialog.learn(&response);
+        let target = dialog.ack(5).unwrap().1;
+        (target.addr, target.transport)
     }
 
     #[test]

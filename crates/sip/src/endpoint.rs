@@ -150,6 +150,7 @@ impl Endpoint {
             offer: dial.offer,
             headers,
             credentials,
+            stay_with_peer: dial.stay_with_peer,
         };
         let (reply, placed) = oneshot::channel();
         self.commands

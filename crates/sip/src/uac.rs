@@ -16,6 +16,10 @@ use crate::message::{self, Invitation};
 use crate::policy;
 use crate::user_agent::{Effect, UserAgent};
 
+/// As many events may wait for the consumer before further progress is dropped; the same progress
+/// waits once.
+const MOST_BEFORE_PROGRESS: usize = 32;
+
 /// A call that is to be placed.
 #[derive(Debug)]
 pub(crate) struct Dialing {
@@ -25,6 +29,7 @@ pub(crate) struct Dialing {
     pub(crate) offer: String,
     pub(crate) headers: Vec<Header>,
     pub(crate) credentials: Option<Credentials>,
+    pub(crate) stay_with_peer: bool,
 }
 
 /// An INVITE of ours, as it was sent.
@@ -34,6 +39,7 @@ pub(crate) struct Placed {
     pub(crate) request: Request,
     pub(crate) target: Target,
     account: Option<Account>,
+    stay_with_peer: bool,
 }
 
 /// Names an INVITE among those that a call needed.
@@ -69,6 +75,7 @@ impl UserAgent {
             offer,
             headers,
             credentials,
+            stay_with_peer,
         } = dialing;
         let caller = Address::parse(from.as_bytes(), "From")
             .ok()
@@ -89,16 +96,19 @@ impl UserAgent {
             headers,
             offer,
         };
-        let begun = message::invite(&self.identity, invitation)
-            .and_then(|invite| Some((Dialog::as_uac(&invite, &target)?, invite)));
-        let Some((dialog, request)) = begun else {
+        let begun = message::invite(&self.identity, invitation).and_then(|request| {
+            let account = credentials.map(|credentials| Account::new(credentials, target.addr));
+            let placed = Placed {
+                request,
+                target,
+                account,
+                stay_with_peer,
+            };
+            Some((placed.dialog()?, Arc::new(placed)))
+        });
+        let Some((dialog, placed)) = begun else {
             return Err(DialError::InvalidFrom(from));
         };
-        let placed = Arc::new(Placed {
-            account: credentials.map(|credentials| Account::new(credentials, target.addr)),
-            request,
-            target,
-        });
         let id = self.next_id();
         self.counters.dialed += 1;
         effects.push(Effect::Invite {
@@ -241,7 +251,7 @@ impl UserAgent {
         // A new dialog is in the making: no tag or route of the first attempt belongs to it.
         let again = placed
             .again(response, &cnonce)
-            .and_then(|again| Some((Dialog::as_uac(&again.request, &again.target)?, again)));
+            .and_then(|again| Some((again.dialog()?, again)));
         let Some((dialog, again)) = again else {
             return false;
         };
@@ -256,13 +266,14 @@ impl UserAgent {
     }
 
     fn tell_progress(&mut self, dialog: DialogId, response: &Response) {
+        let progress = SipEvent::Progress {
+            dialog,
+            status: response.status.code(),
+            body: policy::description(&response.headers, response.body()),
+        };
         // Provisional responses are the one thing a peer can send without end.
-        if self.outbox.is_empty() {
-            self.tell(SipEvent::Progress {
-                dialog,
-                status: response.status.code(),
-                body: policy::description(&response.headers, response.body()),
-            });
+        if self.outbox.len() < MOST_BEFORE_PROGRESS && !self.outbox.contains(&progress) {
+            self.tell(progress);
         } else {
             self.counters.progress_dropped += 1;
         }
@@ -287,6 +298,11 @@ impl Placed {
         }
     }
 
+    /// The dialog that the INVITE will establish at the peer.
+    fn dialog(&self) -> Option<Dialog> {
+        Dialog::as_uac(&self.request, &self.target, self.stay_with_peer)
+    }
+
     /// What answers the challenges to a further request of this call.
     pub(crate) fn account(&self) -> Option<Box<Account>> {
         let account = self.account.as_ref()?;
@@ -306,6 +322,7 @@ impl Placed {
             request,
             target: self.target.clone(),
             account: Some(account),
+            stay_with_peer: self.stay_with_peer,
         })
     }
 
@@ -343,7 +360,7 @@ impl Placed {
 
     /// Acknowledges an answer that nobody waits for, and hangs up (RFC 3261 §13.2.2.4).
     fn decline(&self, response: &Response, effects: &mut Vec<Effect>) {
-        let Some(mut dialog) = Dialog::as_uac(&self.request, &self.target) else {
+        let Some(mut dialog) = self.dialog() else {
             return;
         };
         dialog.learn(response);

@@ -531,8 +531,14 @@ mod tests {
         for _ in 0..100 {
             side.reports("180 Ringing", &tag);
         }
-        assert_eq!(side.told().len(), 1);
         assert_eq!(side.agent.counters().progress_dropped, 99);
+        // The consumer is behind, and learns what is new all the same.
+        side.reports("183 Session Progress", &tag);
+        assert_eq!(side.agent.counters().progress_dropped, 99);
+        for status in 101..180 {
+            side.reports(&format!("{status} Soon"), &tag);
+        }
+        assert_eq!(side.told().len(), 32);
     }
 
     #[test]
@@ -657,6 +663,7 @@ mod tests {
                 from: "sip:bot@192.0.2.1".to_owned(),
                 offer: "v=0".to_owned(),
                 headers: Vec::new(),
+                stay_with_peer: false,
                 credentials: Some(Credentials {
                     username: "tutti".to_owned(),
                     password: Secret::new("hunter2"),

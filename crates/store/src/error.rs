@@ -38,6 +38,9 @@ pub enum StoreError {
     /// Another program keeps the database to itself for longer than anybody waits.
     #[error("another program has locked the database; try again when it has finished")]
     Locked,
+    /// The log was searched for as long as one question may occupy the store, or others were.
+    #[error("searching the log takes too long; ask for less of it, or try again later")]
+    TooSlow,
     /// A record has been changed since the one that would replace it was read.
     #[error("{id} has been changed meanwhile; try again")]
     Outdated { id: String },
@@ -60,6 +63,9 @@ impl From<sqlx::Error> for StoreError {
         if is_locked(&error) {
             return StoreError::Locked;
         }
+        if is_interrupted(&error) {
+            return StoreError::TooSlow;
+        }
         StoreError::Database(error)
     }
 }
@@ -67,7 +73,17 @@ impl From<sqlx::Error> for StoreError {
 /// Whether SQLite gave up waiting for a lock: SQLITE_BUSY in any of its extended forms.
 pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
     const SQLITE_BUSY: u32 = 5;
+    has_code(error, SQLITE_BUSY)
+}
+
+/// Whether a statement was stopped because its time was over: SQLITE_INTERRUPT.
+fn is_interrupted(error: &sqlx::Error) -> bool {
+    const SQLITE_INTERRUPT: u32 = 9;
+    has_code(error, SQLITE_INTERRUPT)
+}
+
+fn has_code(error: &sqlx::Error, primary: u32) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     let code = code.and_then(|code| code.parse::<u32>().ok());
-    code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
+    code.is_some_and(|code| code & 0xff == primary)
 }

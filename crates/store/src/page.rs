@@ -31,6 +31,6 @@ pub struct Position {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T> {
     pub items: Vec<T>,
-    /// How many elements the whole list has.
+    /// How many elements the whole list has; of a log, 10 001 stands for more than 10 000.
     pub total: u64,
 }

@@ -124,6 +124,19 @@ impl Store {
         let Engine::Sqlite(engine) = &self.engine;
         engine.event_failed(event, attempts, attempt).await
     }
+
+    /// Forgets events of all accounts that are delivered or given up and were created before a
+    /// moment, the oldest first; tells how many. What is pending stays, however old.
+    ///
+    /// A commit waits meanwhile: `limit` says for how long.
+    pub async fn delete_events_before(
+        &self,
+        moment: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let Engine::Sqlite(engine) = &self.engine;
+        engine.delete_events_before(moment, limit).await
+    }
 }
 
 /// Accounts.
@@ -362,6 +375,9 @@ impl Store {
 
 /// The accounts' logs: written by `commit`, and forgotten when they are old.
 impl Store {
+    /// A page of the lines that an account asks for.
+    ///
+    /// Searches take turns and have a few seconds each: `TooSlow` is the end of one that takes longer.
     pub async fn logs(
         &self,
         account: AccountId,

@@ -861,6 +861,43 @@ async fn an_event_is_due_unless_it_or_one_before_it_waits_for_a_retry() {
 }
 
 #[tokio::test]
+async fn events_that_are_over_go_oldest_first_and_leave_the_numbers_of_the_next_ones_alone() {
+    let store = Store::open("sqlite::memory:").await.unwrap();
+    let created = |secs, body: &str| NewEvent {
+        created: at(secs),
+        ..event(1, body)
+    };
+    let events = [
+        created(1, "told"),
+        created(2, "given up"),
+        created(3, "waiting for a retry"),
+        created(4, "untried"),
+        created(50, "told late"),
+    ];
+    let lane = events[0].lane();
+    let ids = store.commit(&[], &events, &[]).await.unwrap();
+    for told in [ids[0], ids[4]] {
+        store.event_delivered(told).await.unwrap();
+    }
+    for (failed, retry_at) in [(ids[1], None), (ids[2], Some(at(9)))] {
+        let error = "status 500".to_owned();
+        let attempt = FailedAttempt { retry_at, error };
+        store.event_failed(failed, 1, &attempt).await.unwrap();
+    }
+
+    for deleted in [1, 1, 0] {
+        let before = store.delete_events_before(at(50), 1).await.unwrap();
+        assert_eq!(before, deleted);
+    }
+    let pending = store.pending_events(&lane, 10).await.unwrap();
+    let pending = pending.iter().map(|event| event.id);
+    assert!(pending.eq([ids[2], ids[3]]));
+    assert_eq!(store.delete_events_before(at(51), 10).await.unwrap(), 1);
+    let next = store.commit(&[], &[created(60, "next")], &[]).await;
+    assert_eq!(next.unwrap()[0].seq, ids[4].seq + 1);
+}
+
+#[tokio::test]
 async fn what_had_not_ended_is_found_after_a_restart() {
     let folder = TempDir::new().unwrap();
     let url = format!("sqlite://{}/tutti.db", folder.path().display());

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tutti_model::{
-    AccountId, Audience, CallId, CloseReason, ConferenceId, Digit, MediaEvent, PromptId,
-    PromptOutcome, QueueId, RecordingFailure, RecordingId,
+    AccountId, CallId, CloseReason, ConferenceId, Digit, MediaEvent, PromptId, PromptOutcome,
+    QueueId, RecordingFailure, RecordingId,
 };
 
 use super::chance::Chance;
@@ -65,10 +65,10 @@ impl Life {
             },
             3 => Input::CallRinging { call },
             4..8 => Input::CallAnswered { call },
-            8..11 => Input::Media(MediaEvent::Speaking {
-                call,
-                speaking: !self.chance.one_in(4),
-            }),
+            8..11 => {
+                let speaking = !self.chance.one_in(4);
+                Input::Media(self.voice(call, speaking))
+            }
             _ => Input::CallFailed {
                 call,
                 reason: self.chance.pick([
@@ -307,7 +307,8 @@ impl Life {
 
     /// A command after which the script goes on, as a rule.
     fn going_on_command(&mut self) -> Command {
-        let audience = self.chance.pick([Audience::Call, Audience::Conference]);
+        let conference = self.conference();
+        let conference = self.chance.pick([None, Some(conference)]);
         match self.chance.below(10) {
             8 => self.hang_up(),
             9 => self.removal(),
@@ -330,7 +331,7 @@ impl Life {
                 file: "http://app/early".into(),
             },
             5 => Command::Say(Say {
-                audience,
+                conference,
                 ..spoken("hello")
             }),
             _ => Command::StartRecordCall,
@@ -392,10 +393,10 @@ impl Life {
                 call,
                 digit: digit(self.chance.pick(['5', '1'])),
             }),
-            3..5 => Input::Media(MediaEvent::Speaking {
-                call,
-                speaking: self.chance.one_in(2),
-            }),
+            3..5 => {
+                let speaking = self.chance.one_in(2);
+                Input::Media(self.voice(call, speaking))
+            }
             5 => Input::Media(ready(self.recording())),
             _ => self.transcribed(),
         }
@@ -492,12 +493,25 @@ impl Life {
         }
     }
 
+    /// Somebody says something, or stops: mostly told to those who listen where anybody does, and
+    /// to those who look on elsewhere. What is told late finds nobody.
+    fn voice(&mut self, call: CallId, speaking: bool) -> MediaEvent {
+        let view = self.observer.calls.get(&call);
+        let is_watched = view.is_some_and(|view| view.is_watched);
+        if is_watched != self.chance.one_in(4) {
+            MediaEvent::Voice { call, speaking }
+        } else {
+            MediaEvent::Speaking { call, speaking }
+        }
+    }
+
     fn media_event(&mut self) -> MediaEvent {
         match self.chance.below(10) {
-            8.. => MediaEvent::Speaking {
-                call: self.call(),
-                speaking: self.chance.one_in(2),
-            },
+            8.. => {
+                let call = self.call();
+                let speaking = self.chance.one_in(2);
+                self.voice(call, speaking)
+            }
             0 => MediaEvent::LegSilent { call: self.call() },
             1 => MediaEvent::DigitPressed {
                 call: self.call(),

@@ -69,12 +69,16 @@ impl Life {
     fn happens(&mut self, input: Input) {
         let timeout = input == Input::Timeout;
         let asker = self.asker(&input);
+        let sign = Sign::of(&input);
         self.expect_joining(&input);
         let mut effects = Vec::new();
         let result = self.plane.handle(self.now, input, &mut effects);
         assert!(result.is_ok() || effects.is_empty());
         self.observer.observe(self.now, &effects);
         self.observer.check(&self.plane);
+        if let Some(sign) = sign {
+            sign.check(&effects);
+        }
         if let Some(account) = asker {
             self.observer.check_kept_apart(account, &effects);
         }
@@ -231,6 +235,38 @@ impl Life {
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// For whom it is told that somebody speaks.
+#[derive(Clone, Copy)]
+enum Sign {
+    /// For those who look on at a conference.
+    OfSpeaker,
+    /// For those who listen to a call.
+    OfVoice,
+}
+
+impl Sign {
+    fn of(input: &Input) -> Option<Sign> {
+        match input {
+            Input::Media(MediaEvent::Speaking { .. }) => Some(Sign::OfSpeaker),
+            Input::Media(MediaEvent::Voice { .. }) => Some(Sign::OfVoice),
+            _ => None,
+        }
+    }
+
+    /// Neither is taken for the other.
+    fn check(self, effects: &[Effect]) {
+        let is_live = |effect: &Effect| matches!(effect, Effect::Live(_));
+        let is_spoken = |effect: &Effect| match effect {
+            Effect::Live(live) => matches!(live.news, LiveNews::Speaking(_)),
+            _ => false,
+        };
+        match self {
+            Sign::OfSpeaker => assert!(effects.iter().all(is_live), "{effects:?}"),
+            Sign::OfVoice => assert!(!effects.iter().any(is_spoken), "{effects:?}"),
         }
     }
 }

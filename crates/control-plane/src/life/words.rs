@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tutti_model::{
-    AccountId, ApplicationId, Audience, CallId, ConferenceId, Digit, NumberId, Repeat, Timestamp,
+    AccountId, ApplicationId, CallId, ConferenceId, Digit, NumberId, Repeat, Timestamp,
 };
 
 use crate::*;
@@ -71,7 +71,7 @@ pub(crate) fn spoken(text: &str) -> Say {
         text: text.into(),
         language: "en-US".into(),
         repeat: Repeat::Times(1),
-        audience: Audience::Call,
+        conference: None,
         private: false,
     }
 }

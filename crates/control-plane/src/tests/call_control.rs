@@ -1,6 +1,6 @@
 //! Scripts that participants get while they stay in their conference.
 
-use tutti_model::{Audience, ConferenceId, MediaEvent, PromptOutcome};
+use tutti_model::{ConferenceId, MediaEvent, PromptOutcome};
 
 use super::story::*;
 use crate::*;
@@ -180,10 +180,23 @@ fn keys_do_not_count_while_a_script_is_asked_for_or_runs() {
 }
 
 #[test]
-fn a_participant_hears_prompts_alone_or_with_everybody() {
+fn a_prompt_for_another_conference_than_the_calls_own_ends_the_call() {
     let (mut story, _) = asked();
+    let to_others = Say {
+        conference: Some(ConferenceId::from_bytes([9; 20])),
+        ..spoken("five minutes left")
+    };
+    let told = story.runs('A', [Command::Say(to_others)]);
+    let log = "log: Error: Say: the call is in another conference than the one named";
+    assert!(told.contains(&log.to_owned()), "{told:?}");
+    assert_eq!(told[0], "fact: A Completed PerclProcessingError");
+}
+
+#[test]
+fn a_participant_hears_prompts_alone_or_with_everybody() {
+    let (mut story, conference) = asked();
     let to_all = Say {
-        audience: Audience::Conference,
+        conference: Some(conference),
         ..spoken("five minutes left")
     };
     assert_eq!(
@@ -427,6 +440,7 @@ fn what_is_for_unanswered_calls_is_ignored_in_a_conference() {
             ]
         )[1..],
         [
+            "log: Warning: Reject: the call is answered already",
             "log: Warning: PlayEarlyMedia: the call is answered already",
             "media: A talk false listen true",
         ]

@@ -163,6 +163,16 @@ fn who_speaks_is_told_once_and_seen() {
 }
 
 #[test]
+fn a_voice_that_is_listened_to_is_nothing_for_those_who_look_on() {
+    let mut story = Story::begin();
+    let conference = story.creates(watched());
+    story.joins('A', guest(conference));
+    assert_eq!(story.speaks('A', true), [""; 0]);
+    assert_eq!(story.watched(), [""; 0]);
+    assert!(!looked_at(&mut story, conference, 'A').speaking);
+}
+
+#[test]
 fn who_comes_and_goes_is_told() {
     let mut story = Story::begin();
     let conference = story.creates(watched());

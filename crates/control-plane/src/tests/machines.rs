@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tutti_model::Digit;
+use tutti_model::{Digit, MediaEvent};
 
 use super::story::*;
 use crate::*;
@@ -159,7 +159,7 @@ fn a_machine_that_is_redirected_waits_for_no_earlier_script() {
 }
 
 #[test]
-fn a_machine_that_is_redirected_leaves_its_conference_and_nobody_is_asked() {
+fn a_machine_that_is_redirected_leaves_its_conference_which_is_told_and_not_asked() {
     let mut story = Story::begin();
     let conference = story.creates(quiet());
     story.joins('A', starter(conference));
@@ -172,6 +172,7 @@ fn a_machine_that_is_redirected_leaves_its_conference_and_nobody_is_asked() {
         recites(&mut story),
         [
             "fact: B InProgress in conference",
+            "notify: B left",
             "fact: B InProgress",
             "fact: B is out",
             "media: watch B false",
@@ -183,6 +184,54 @@ fn a_machine_that_is_redirected_leaves_its_conference_and_nobody_is_asked() {
     // It cannot come back by itself.
     story.hangs_up('B');
     assert_eq!(story.plane.participant_count(), 1);
+}
+
+/// Somebody who is called joins a conference at once.
+fn joined(story: &mut Story) {
+    let conference = story.creates(quiet());
+    picked_up(story, IfMachine::HangUp);
+    story.runs(
+        'B',
+        [Command::AddToConference(going_on(starter(conference)))],
+    );
+}
+
+#[test]
+fn a_person_in_a_conference_is_known_by_the_voice_and_goes_on() {
+    let mut story = Story::begin();
+    joined(&mut story);
+    story.now = story.now + ms(400);
+    assert_eq!(story.speaks('B', true), [] as [&str; 0]);
+    story.now = story.now + ms(500);
+    assert_eq!(story.speaks('B', false), [] as [&str; 0]);
+    assert_eq!(
+        story.passes(ms(800)),
+        ["fact: B InProgress in conference", "media: watch B false"]
+    );
+}
+
+#[test]
+fn who_speaks_in_a_conference_is_told_too_slowly_to_tell_a_machine_from_a_person() {
+    let mut story = Story::begin();
+    joined(&mut story);
+    let speaking = |speaking| {
+        Input::Media(MediaEvent::Speaking {
+            call: call('B'),
+            speaking,
+        })
+    };
+    // A greeting of 500 ms, as those who look on see it.
+    story.now = story.now + ms(600);
+    assert_eq!(story.happens(speaking(true)), [] as [&str; 0]);
+    story.now = story.now + ms(1_300);
+    assert_eq!(story.happens(speaking(false)), [] as [&str; 0]);
+    assert_eq!(
+        story.passes(secs(10)),
+        [
+            "media: watch B false",
+            "log: Info: it is not known whether a person or a machine has picked up",
+        ]
+    );
 }
 
 #[test]

@@ -332,10 +332,34 @@ fn the_number_of_a_caller_may_be_passed_on_and_no_other() {
     assert!(!known(&mut story, "+44B"));
     story.picks_up('B');
     assert!(known(&mut story, "+44B"));
+    // A SIP URI that answers may be the account's own, whatever number stands in it.
+    let uri = "sip:+1911@app.example";
+    let own = NewCall {
+        to: uri.into(),
+        ..call_to('C')
+    };
+    story.places('C', own);
+    story.picks_up('C');
+    assert!(!known(&mut story, uri));
+    story.hangs_up('C');
     story.hangs_up('A');
     story.hangs_up('B');
     assert!(!known(&mut story, "+1A"));
     assert!(!known(&mut story, "+44B"));
+}
+
+#[test]
+fn a_call_that_may_ring_for_an_hour_is_given_up_before_its_signalling_is() {
+    let mut story = Story::begin();
+    let patient = NewCall {
+        timeout: secs(3600),
+        ..call_to('B')
+    };
+    story.places('B', patient);
+    story.happens(rings_there('B'));
+    assert_eq!(story.passes(secs(174)), [""; 0]);
+    let told = story.passes(secs(1));
+    assert_eq!(told[0], "fact: B NoAnswer NoAnswer");
 }
 
 #[test]

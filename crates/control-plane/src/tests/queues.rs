@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tutti_model::{Audience, CloseReason, QueueId, Repeat};
+use tutti_model::{CloseReason, QueueId, Repeat};
 
 use super::story::*;
 use crate::*;
@@ -80,7 +80,7 @@ fn music() -> Command {
     Command::Play(Play {
         file: "http://app/music.wav".into(),
         repeat: Repeat::Times(1),
-        audience: Audience::Call,
+        conference: None,
         private: false,
     })
 }

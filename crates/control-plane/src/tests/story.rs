@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tutti_model::{
-    Audience, CloseReason, ConferenceId, MediaCommand, MediaEvent, PromptId, PromptOutcome,
-    RecordingId, Repeat, Timestamp,
+    CloseReason, ConferenceId, MediaCommand, MediaEvent, PromptId, PromptOutcome, RecordingId,
+    Repeat, Timestamp,
 };
 
 use super::telling::Teller;
@@ -138,9 +138,9 @@ impl Story {
         }))
     }
 
-    /// Somebody begins to speak, or stops.
+    /// The voice of somebody who is listened to begins, or ends.
     pub(super) fn speaks(&mut self, who: char, speaking: bool) -> Vec<String> {
-        self.happens(Input::Media(MediaEvent::Speaking {
+        self.happens(Input::Media(MediaEvent::Voice {
             call: call(who),
             speaking,
         }))
@@ -303,7 +303,7 @@ pub(super) fn play(file: &str) -> Command {
     Command::Play(Play {
         file: file.into(),
         repeat: Repeat::Times(1),
-        audience: Audience::Call,
+        conference: None,
         private: false,
     })
 }

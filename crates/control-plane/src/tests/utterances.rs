@@ -468,15 +468,15 @@ fn what_is_wanted_for_its_text_alone_is_deleted_once_that_is_known() {
             Ok(text) => format!("'{text}'"),
             Err(why) => format!("not known: {why}"),
         };
-        assert_eq!(
-            told,
-            [
-                "fact: recording A ready, kept for 0ns".to_owned(),
-                format!(
-                    "ask: A transcribe nothing FinishKey {text} by # without a word in the log"
-                ),
-            ]
-        );
+        let warning = format!("log: Warning: recording {recording} is not transcribed: no engine");
+        let expected = [
+            Some("fact: recording A ready, kept for 0ns".to_owned()),
+            outcome.is_err().then_some(warning),
+            Some(format!(
+                "ask: A transcribe nothing FinishKey {text} by # without a word in the log"
+            )),
+        ];
+        assert_eq!(told, expected.into_iter().flatten().collect::<Vec<_>>());
         let Some(Effect::Commit(Fact::Recording(record))) = story.effects.first() else {
             panic!("{:?}", story.effects);
         };
@@ -490,9 +490,12 @@ fn a_text_that_takes_too_long_does_not_hold_the_call_up() {
     story.presses('A', '#');
     story.is_ready(recording, secs(2));
     assert_eq!(story.passes(millis(59_999)), [""; 0]);
+    let warning =
+        format!("log: Warning: recording {recording} is not transcribed: it took too long");
     assert_eq!(
         story.passes(millis(1)),
         [
+            warning.as_str(),
             "ask: A transcribe recording A of 2s and 44 bytes FinishKey not known: it took too long \
              by #"
         ]
@@ -520,11 +523,14 @@ fn who_hangs_up_is_understood_all_the_same() {
     story.presses('A', '#');
     story.is_ready(recording, secs(2));
     story.hangs_up('A');
+    let warning =
+        format!("log: Warning: recording {recording} is not transcribed: it took too long");
     assert_eq!(
         story.passes(Duration::from_secs(60)),
         [
             "notify: A transcribe recording A of 2s and 44 bytes FinishKey not known: it took too \
-             long by #"
+             long by #",
+            warning.as_str(),
         ]
     );
     assert_eq!(story.plane.next_deadline(), None);

@@ -14,7 +14,7 @@ use crate::effect::{LogLevel, Stream};
 use crate::facts::{Fact, RecordingRecord, RecordingStatus};
 use crate::input::Transcript;
 use crate::plane::ControlPlane;
-use crate::turn::Turn;
+use crate::turn::{About, Turn};
 use crate::webhook::{CallContext, UtteranceReason, UtteranceSummary, Webhook};
 
 /// How long a file may take to be complete once nothing is added to it.
@@ -283,6 +283,17 @@ impl ControlPlane {
         let summary = match &over.missing {
             Missing::Nothing | Missing::File(_) => None,
             Missing::Text { record, summary } => {
+                if let Err(why) = &outcome {
+                    if let Caller::HasGone { request, .. } = &over.caller {
+                        turn.because_of(*request);
+                    }
+                    let about = About {
+                        call: Some(id),
+                        conference: None,
+                    };
+                    let text = format!("recording {} is not transcribed: {why}", record.id);
+                    turn.log(record.account, about, LogLevel::Warning, text);
+                }
                 over.let_go_of(turn, record.clone());
                 Some(*summary)
             }

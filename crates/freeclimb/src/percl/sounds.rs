@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tutti_control_plane::{Command, Play, Prompt, Say};
-use tutti_model::{Audience, ConferenceId, Repeat};
+use tutti_model::{ConferenceId, Repeat};
 
 use super::{MAX_WORD_BYTES, Malformed, open, private};
 use crate::attributes::{
@@ -30,7 +30,7 @@ pub(super) fn say(attributes: &Attributes) -> Result<Command, BadAttribute> {
         text: if engine.ssml { spoken(text) } else { text },
         language: language.unwrap_or_else(|| DEFAULT_LANGUAGE.to_owned()),
         repeat: repeat(attributes)?,
-        audience: audience(attributes)?,
+        conference: conference(attributes)?,
         private: private(attributes)?,
     }))
 }
@@ -77,7 +77,7 @@ pub(super) fn play(attributes: &Attributes) -> Result<Command, BadAttribute> {
     Ok(Command::Play(Play {
         file: file(attributes)?,
         repeat: repeat(attributes)?,
-        audience: audience(attributes)?,
+        conference: conference(attributes)?,
         private: private(attributes)?,
     }))
 }
@@ -150,10 +150,6 @@ fn repeat(attributes: &Attributes) -> Result<Repeat, BadAttribute> {
 }
 
 /// Clients of old name the conference that the call is in, for everybody there to hear it.
-fn audience(attributes: &Attributes) -> Result<Audience, BadAttribute> {
-    let conference = attributes.id::<ConferenceId>("conferenceId")?;
-    Ok(match conference {
-        Some(_) => Audience::Conference,
-        None => Audience::Call,
-    })
+fn conference(attributes: &Attributes) -> Result<Option<ConferenceId>, BadAttribute> {
+    attributes.id("conferenceId")
 }

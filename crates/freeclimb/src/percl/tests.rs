@@ -7,7 +7,7 @@ use tutti_control_plane::{
     AddToConference, CreateConference, Enqueue, GetDigits, IfMachine, Keystroke, OutDial, Park,
     Play, PlayBeep, Prompt, RecordUtterance, Say, TranscribeUtterance,
 };
-use tutti_model::{Audience, CallId, ConferenceId, Digit, QueueId, Repeat};
+use tutti_model::{CallId, ConferenceId, Digit, QueueId, Repeat};
 
 use super::*;
 
@@ -154,7 +154,7 @@ fn every_attribute_is_heard() {
             Command::Say(Say {
                 language: "de-DE".to_owned(),
                 repeat: Repeat::Forever,
-                audience: Audience::Conference,
+                conference: Some(conference()),
                 private: true,
                 ..said("")
             }),
@@ -166,7 +166,7 @@ fn every_attribute_is_heard() {
             }}),
             Command::Play(Play {
                 repeat: Repeat::Times(3),
-                audience: Audience::Conference,
+                conference: Some(conference()),
                 private: true,
                 ..played("/Accounts/AC00/Recordings/RE00/Download")
             }),
@@ -433,7 +433,7 @@ fn what_old_clients_send_is_understood() {
             }}),
             Command::Say(Say {
                 repeat: Repeat::Times(2),
-                audience: Audience::Conference,
+                conference: Some(conference()),
                 ..said("hi")
             }),
         ),
@@ -980,7 +980,7 @@ fn said(text: &str) -> Say {
         text: text.to_owned(),
         language: "en-US".to_owned(),
         repeat: Repeat::Times(1),
-        audience: Audience::Call,
+        conference: None,
         private: false,
     }
 }
@@ -989,7 +989,7 @@ fn played(file: &str) -> Play {
     Play {
         file: file.to_owned(),
         repeat: Repeat::Times(1),
-        audience: Audience::Call,
+        conference: None,
         private: false,
     }
 }

@@ -121,6 +121,8 @@ pub struct CallFilter {
     pub parent: Option<CallId>,
     /// Any of these; none leaves everything in.
     pub applications: Vec<ApplicationId>,
+    /// The filter asks for what no call here is: one from a browser, or with an audio stream.
+    pub unsatisfiable: bool,
 }
 
 impl Filter for CallFilter {
@@ -134,6 +136,8 @@ impl Filter for CallFilter {
         "endTime",
         "parentCallId",
         "applicationId",
+        "usedAudioStream",
+        "webRTC",
     ];
 
     fn parse(query: &Query) -> Result<CallFilter, BadAttribute> {
@@ -146,6 +150,10 @@ impl Filter for CallFilter {
             let limit = MAX_APPLICATIONS;
             return Err(bad(name, Fault::TooMany { limit }));
         }
+        let mut unsatisfiable = false;
+        for name in ["usedAudioStream", "webRTC"] {
+            unsatisfiable |= query.bool(name)? == Some(true);
+        }
         Ok(CallFilter {
             active: query.bool("active")?.unwrap_or(false),
             to: query.phone_number("to"),
@@ -155,6 +163,7 @@ impl Filter for CallFilter {
             ended: Span::from_until(None, query.through("endTime")?),
             parent: query.id("parentCallId")?,
             applications,
+            unsatisfiable,
         })
     }
 }
@@ -296,7 +305,7 @@ mod tests {
             "active=true&to=%2B15550101&from=+15550100&status=inProgress\
              &startTime=2024-05-01+08:00:00&endTime=2024-05-01%2009:00:00\
              &parentCallId=CA{}&applicationId={application}&applicationId={application}\
-             &webRTC=false&riskScoreMin=1",
+             &webRTC=false&usedAudioStream=false&riskScoreMin=1",
             "2".repeat(40)
         );
         let end = date::moment("2024-05-01 09:00:01");
@@ -311,8 +320,24 @@ mod tests {
                 ended: Span::from_until(None, end),
                 parent: Some(CallId::from_bytes([0x22; 20])),
                 applications: vec![ApplicationId::from_bytes([0x66; 20]); 2],
+                unsatisfiable: false,
             })
         );
+    }
+
+    #[test]
+    fn no_call_is_from_a_browser_or_has_an_audio_stream() {
+        for name in ["usedAudioStream", "webRTC"] {
+            let finds_nothing = |value: &str| {
+                let filter = CallFilter::parse(&Query::parse(&format!("{name}={value}")));
+                filter.map(|filter| filter.unsatisfiable)
+            };
+            assert_eq!(finds_nothing("true"), Ok(true), "{name}");
+            assert_eq!(finds_nothing("false"), Ok(false), "{name}");
+            assert_eq!(finds_nothing(""), Ok(false), "{name}");
+            assert!(finds_nothing("yes").is_err(), "{name}");
+            assert!(CallFilter::NAMES.contains(&name), "a cursor loses {name}");
+        }
     }
 
     #[test]

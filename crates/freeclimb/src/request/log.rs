@@ -88,6 +88,32 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_query_is_taken_in_any_script_and_its_cursor_fits_a_uri() {
+        let around = r#"message = "X""#.len() - 1;
+        let text = "\u{e9}".repeat((MAX_QUERY_BYTES - around) / 2);
+        let pql = format!(r#"message = "{text}""#);
+        assert!(MAX_QUERY_BYTES - pql.len() <= 1);
+        let body = serde_json::json!({ "pql": pql }).to_string();
+        let request = post(&body).unwrap();
+        let last = Position {
+            created: tutti_model::Timestamp::from_micros(i64::MAX),
+            id: u64::MAX.to_string(),
+        };
+        let path = format!("/Accounts/AC{0}/Calls/CA{0}/Logs", "0".repeat(40));
+        let page = request.page(&path, vec![0; 100], 300, Some(last));
+        let page = serde_json::to_value(page).unwrap();
+        let next = page["nextPageUri"].as_str().unwrap();
+        assert!(
+            "/apiserver".len() + next.len() <= 8 * 1024,
+            "{}",
+            next.len()
+        );
+        let (_, query) = next.split_once('?').unwrap();
+        let next = ListRequest::<LogFilter>::parse(query).unwrap();
+        assert_eq!(next.filter, request.filter);
+    }
+
+    #[test]
     fn a_query_that_is_not_pql_is_told_where() {
         let error = post(r#"{"pql":"level = ERROR"}"#).unwrap_err();
         assert_eq!((error.status(), error.code()), (400, 5));

@@ -17,6 +17,8 @@ pub struct AccountResource {
     #[schema(value_type = String)]
     account_id: AccountId,
     api_key: String,
+    /// The key again, under the name that older SDKs look for.
+    auth_token: String,
     alias: Option<String>,
     label: Option<String>,
     #[serde(rename = "type")]
@@ -47,6 +49,7 @@ impl AccountResource {
         AccountResource {
             account_id: record.id,
             api_key: api_key.to_owned(),
+            auth_token: api_key.to_owned(),
             alias: record.alias.clone(),
             label: record.label.clone(),
             kind: "full",
@@ -97,6 +100,7 @@ mod tests {
                 json!({
                     "accountId": AC,
                     "apiKey": "key",
+                    "authToken": "key",
                     "alias": "Main",
                     "label": null,
                     "type": "full",

@@ -49,7 +49,7 @@ pub struct CallResource {
     end_time_iso: Option<String>,
     duration: Option<u64>,
     connect_duration: Option<u64>,
-    audio_stream_duration: Option<u64>,
+    audio_stream_duration: u64,
     #[serde(rename = "webRTC")]
     web_rtc: bool,
     #[schema(inline)]
@@ -89,7 +89,8 @@ impl From<&CallRecord> for CallResource {
             end_time_iso: record.ended.map(date::iso),
             duration: span(record.started, record.ended),
             connect_duration: span(record.connected, record.ended),
-            audio_stream_duration: None,
+            // No call has an audio stream: the command for one is not part of this bridge.
+            audio_stream_duration: 0,
             // A phone's call: browsers have no way in yet.
             web_rtc: false,
             subresource_uris: Subresources {
@@ -165,7 +166,7 @@ mod tests {
                     "endTimeISO": "2016-06-23T17:31:36.250Z",
                     "duration": 90,
                     "connectDuration": 89,
-                    "audioStreamDuration": null,
+                    "audioStreamDuration": 0,
                     "webRTC": false,
                     "subresourceUris": {
                         "logs": format!("{uri}/Logs"),

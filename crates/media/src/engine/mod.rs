@@ -357,8 +357,7 @@ impl<T: Transport> Engine<T> {
             }
             EngineCommand::WatchVoice { slot, on } => {
                 if let Some(seat) = self.seat(slot) {
-                    let in_conference = seat.conference.is_some();
-                    seat.leg.watch_voice(on, in_conference);
+                    seat.leg.watch_voice(on);
                 }
             }
             EngineCommand::PlayToConference { conference, prompt } => {
@@ -440,9 +439,12 @@ impl<T: Transport> Engine<T> {
             }
             seat.leg.settle(now);
             let conference = place(conferences, seat.conference);
+            let call = seat.leg.call();
             if let Some(speaking) = seat.leg.contribute(now, conference, scratch) {
-                let call = seat.leg.call();
                 emit(EngineEvent::Speaking { call, speaking });
+            }
+            if let Some(speaking) = seat.leg.poll_voice() {
+                emit(EngineEvent::Voice { call, speaking });
             }
         }
         for conference in of_phase(conferences, phase) {

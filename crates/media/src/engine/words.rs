@@ -137,9 +137,8 @@ pub enum EngineCommand<T> {
         slot: LegSlot,
         recording: RecordingId,
     },
-    /// Tells of the leg's voice, or no longer, while it is in no conference, with times of
-    /// hundredths of a second. In a conference the leg is told of as everybody else is: what was
-    /// told of it ends when it comes and when it goes, and begins anew.
+    /// Tells of the leg's voice, or no longer, with times of hundredths of a second, wherever the leg
+    /// is and whether or not it may talk there. Each watch tells of a voice anew.
     WatchVoice {
         slot: LegSlot,
         on: bool,
@@ -177,9 +176,13 @@ pub enum EngineEvent<T> {
     LegSilent {
         call: CallId,
     },
-    /// A participant, or a leg whose voice is watched, began to speak, or has stopped. Of one leg,
-    /// these take turns.
+    /// A participant began to speak, or has stopped. Of one leg, these take turns.
     Speaking {
+        call: CallId,
+        speaking: bool,
+    },
+    /// A voice that is watched began, or has ended. In one watch, these take turns.
+    Voice {
         call: CallId,
         speaking: bool,
     },

@@ -73,7 +73,7 @@ impl<T: Transport> Leg<T> {
     }
 
     /// Decodes this tick's frame if anybody may hear it, records it, and adds it to the conference
-    /// while it contributes; says whether somebody began or stopped to speak here.
+    /// while it contributes; says whether somebody began or stopped to speak in the conference.
     pub(crate) fn contribute(
         &mut self,
         now: Timestamp,
@@ -145,7 +145,7 @@ impl<T: Transport> Leg<T> {
         self.keep_said(now, scratch);
         let heard = self.input.process(scratch, pulled);
         self.follow_voice(now, heard.sounds);
-        self.tell_of(self.watched && self.voice.is_speaking())
+        self.tell_of(false)
     }
 
     /// Whether every frame is needed, wherever this leg is.
@@ -153,13 +153,13 @@ impl<T: Transport> Leg<T> {
         self.watched || self.is_recorded()
     }
 
-    /// Follows the voice itself, whether or not anybody may hear it.
+    /// Follows the voice itself, wherever it is and whether or not anybody may hear it.
     fn follow_voice(&mut self, now: Timestamp, sounds: bool) {
         let is_key = self.media.receiver.is_pressing(now);
         self.voice.follow(sounds && !is_key);
     }
 
-    /// What is new about who speaks here.
+    /// What is new about who speaks in the conference.
     fn tell_of(&mut self, speaking: bool) -> Option<bool> {
         let told = std::mem::replace(&mut self.told_speaking, speaking);
         (told != speaking).then_some(speaking)

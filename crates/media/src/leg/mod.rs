@@ -128,10 +128,11 @@ pub struct Leg<T> {
     /// Who speaks in its conference, and who speaks at all.
     speaker: Speaker,
     voice: Speaker,
-    /// The voice is told of where there is no conference.
+    /// The voice is told of.
     watched: bool,
-    /// It was told that somebody speaks here.
+    /// It was told that somebody speaks in its conference, and that there is a voice.
     told_speaking: bool,
+    told_voice: bool,
     /// This leg's voice in this tick, while it contributes.
     own: Frame,
     contributes: bool,
@@ -188,6 +189,7 @@ impl<T: Transport> Leg<T> {
             voice: Speaker::new(SpeakerTimes::WATCHED),
             watched: false,
             told_speaking: false,
+            told_voice: false,
             own: [0.0; FRAME_SAMPLES],
             contributes: false,
             inaudible_for: u32::MAX,
@@ -326,14 +328,22 @@ impl<T: Transport> Leg<T> {
         self.digits.press(digit);
     }
 
-    /// Tells of this leg's voice where there is no conference, or no longer. Each watch tells of a
-    /// voice anew, and of no end when it is ended itself.
-    pub(crate) fn watch_voice(&mut self, on: bool, in_conference: bool) {
+    /// Tells of this leg's voice, or no longer. Each watch tells of a voice anew, and of no end when
+    /// it is ended itself.
+    pub(crate) fn watch_voice(&mut self, on: bool) {
         self.watched = on;
-        self.told_speaking &= in_conference;
+        self.told_voice = false;
     }
 
-    /// Comes to a conference or leaves: with that, whoever speaks here has stopped.
+    /// What is new about a voice that is watched, in the tick that is over.
+    pub(crate) fn poll_voice(&mut self) -> Option<bool> {
+        let speaking = self.watched && self.voice.is_speaking();
+        let told = std::mem::replace(&mut self.told_voice, speaking);
+        (told != speaking).then_some(speaking)
+    }
+
+    /// Comes to a conference or leaves: with that, whoever speaks in one has stopped. The voice
+    /// itself goes on.
     pub(crate) fn hush(&mut self) -> Option<bool> {
         self.speaker.stop();
         std::mem::take(&mut self.told_speaking).then_some(false)
@@ -442,9 +452,11 @@ impl<T: Transport> Leg<T> {
 mod tests {
     use std::net::SocketAddr;
 
-    use tutti_model::{Codec, Format, MediaFlow};
+    use tutti_model::{Codec, ConferenceId, Format, MediaFlow};
 
     use super::*;
+    use crate::codec::Encoder;
+    use crate::input::signals::{Signal, sine};
     use crate::transport::{Channel, Datagram};
 
     const T0: Timestamp = Timestamp::from_micros(0);
@@ -465,6 +477,130 @@ mod tests {
         let changed = T0 + Duration::from_secs(600);
         leg.reconfigure(changed, description(true), Some(media(true)));
         assert!(!leg.poll_silent(changed));
+    }
+
+    #[test]
+    fn a_muted_voice_that_is_watched_in_a_conference_is_told_of_and_nobody_is_said_to_speak() {
+        let mut stage = Stage::new();
+        assert_eq!(stage.told(25, true), [], "nobody listens");
+        stage.leg.watch_voice(true);
+        let begun = stage.told(25, true);
+        assert!(matches!(begun[..], [(0..=8, true)]), "{begun:?}");
+        let ended = stage.told(25, false);
+        assert!(matches!(ended[..], [(0..=12, false)]), "{ended:?}");
+        let again = stage.told(25, true);
+        assert!(matches!(again[..], [(0..=12, true)]), "{again:?}");
+        stage.leg.watch_voice(false);
+        assert_eq!(stage.told(25, false), []);
+    }
+
+    #[test]
+    fn a_voice_that_is_watched_goes_on_through_a_conference_and_out_of_it() {
+        let mut stage = Stage::new();
+        stage.leg.watch_voice(true);
+        let begun = stage.told(50, true);
+        assert!(matches!(begun[..], [(_, true)]), "{begun:?}");
+        stage.leg.exit(&mut stage.conference);
+        assert_eq!(stage.leg.hush(), None);
+        stage.is_inside = false;
+        assert_eq!(stage.told(50, true), []);
+        assert_eq!(stage.leg.hush(), None);
+        stage.leg.enter(MUTED);
+        stage.is_inside = true;
+        assert_eq!(stage.told(50, true), []);
+    }
+
+    const MUTED: Privileges = Privileges {
+        talk: false,
+        listen: true,
+    };
+
+    /// A conference, and a muted leg in it.
+    struct Stage {
+        leg: Leg<Line>,
+        conference: Conference,
+        is_inside: bool,
+        now: Timestamp,
+    }
+
+    impl Stage {
+        fn new() -> Stage {
+            let settings = LegSettings::default();
+            let line = Line {
+                voice: sine(440.0, -26.0),
+                speaks: false,
+                encoder: Encoder::new(&Format::plain(Codec::Pcmu), settings.encoder).unwrap(),
+                sequence: 0,
+                waiting: None,
+            };
+            let peer = IpAddr::from([10, 0, 0, 1]);
+            let call = CallId::from_bytes([1; 20]);
+            let mut leg = Leg::new(call, line, media(true), peer, String::new(), &settings);
+            leg.answered(T0);
+            leg.enter(MUTED);
+            let mut conference = Conference::new(ConferenceId::from_bytes([2; 20]), 0);
+            conference.set_mixing(true);
+            Stage {
+                leg,
+                conference,
+                is_inside: true,
+                now: T0,
+            }
+        }
+
+        /// What is told of the voice in so many ticks, and in which of them.
+        fn told(&mut self, ticks: usize, speaks: bool) -> Vec<(usize, bool)> {
+            let mut told = Vec::new();
+            let mut scratch = [0.0; FRAME_SAMPLES];
+            self.leg.transport.speaks = speaks;
+            for tick in 0..ticks {
+                self.now = self.now + Duration::from_millis(20);
+                self.leg.transport.waiting = Some(self.now);
+                self.conference.begin_tick();
+                self.leg.receive(&mut [0; 1_500]);
+                let conference = self.is_inside.then_some(&mut self.conference);
+                let speaking = self.leg.contribute(self.now, conference, &mut scratch);
+                assert_eq!(speaking, None, "a muted leg does not speak");
+                told.extend(self.leg.poll_voice().map(|speaking| (tick, speaking)));
+                self.conference.complete_mix();
+                self.conference.end_tick();
+            }
+            told
+        }
+    }
+
+    /// A phone that sends a packet for each tick.
+    struct Line {
+        voice: Signal,
+        speaks: bool,
+        encoder: Encoder,
+        sequence: u16,
+        waiting: Option<Timestamp>,
+    }
+
+    impl Transport for Line {
+        fn receive(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
+            let arrived = self.waiting.take()?;
+            let frame = match self.speaks {
+                true => self.voice.frame(),
+                false => [0.0; FRAME_SAMPLES],
+            };
+            let (header, payload) = buffer.split_at_mut(12);
+            let len = self.encoder.encode(&frame, payload).unwrap();
+            header[..2].copy_from_slice(&[0x80, 0]);
+            header[2..4].copy_from_slice(&self.sequence.to_be_bytes());
+            header[4..8].copy_from_slice(&(160 * u32::from(self.sequence)).to_be_bytes());
+            header[8..].copy_from_slice(&[7; 4]);
+            self.sequence += 1;
+            Some(Datagram {
+                channel: Channel::Rtp,
+                len: 12 + len,
+                from: SocketAddr::from(([10, 0, 0, 1], 4_000)),
+                arrived,
+            })
+        }
+
+        fn send(&mut self, _channel: Channel, _to: SocketAddr, _datagram: &[u8]) {}
     }
 
     fn held_leg() -> Leg<Nowhere> {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tutti_control_plane::{Effect, Exchange, Fact, Input, LogEntry, LogLevel, Signal};
 use tutti_media::Audio;
 use tutti_model::{
-    AccountId, Audience, CallId, ConferenceId, MediaCommand, PromptId, PromptSource, RecordingId,
-    Repeat,
+    AccountId, Audience, CallId, ConferenceId, MediaCommand, MediaEvent, PromptId, PromptOutcome,
+    PromptSource, RecordingId, Repeat,
 };
 use tutti_store::{LogLine, NewEvent};
 
@@ -307,6 +307,9 @@ impl ControlLoop {
         repeat: Repeat,
         audience: Audience,
     ) {
+        if self.signalling.is_deaf(call) {
+            return self.prompt_is_in_vain(call, prompt);
+        }
         let director = &mut self.workplace.director;
         match source {
             PromptSource::Silence(length) => {
@@ -332,6 +335,21 @@ impl ControlLoop {
                 self.play_when_ready(call, prompt, repeat, audience, get);
             }
         }
+    }
+
+    /// Ends a prompt that could be heard by nobody, so that the call's script goes on.
+    fn prompt_is_in_vain(&self, call: CallId, prompt: PromptId) {
+        let reason = "nothing is agreed with the caller yet".to_owned();
+        let input = Input::Media(MediaEvent::PromptFinished {
+            call,
+            prompt,
+            outcome: PromptOutcome::Failed(reason),
+        });
+        let messages = self.messages.clone();
+        // What is decided now is carried out first; that the prompt has ended is decided next.
+        tokio::spawn(async move {
+            let _ = messages.send(Message::Happened(Box::new(input))).await;
+        });
     }
 
     /// Gets a prompt's sound, and says so when it is there or cannot be had.

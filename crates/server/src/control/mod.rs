@@ -27,6 +27,8 @@ use tutti_store::Store;
 
 use handle::Message;
 pub use handle::{ControlError, ControlHandle, ControlView};
+#[cfg(test)]
+pub use live::Live;
 pub use live::{Cut, Unwatchable, Watcher};
 use signalling::Signalling;
 

@@ -77,6 +77,7 @@ impl ControlLoop {
             via: Some(way.via),
             transport: way.transport,
             credentials: way.credentials,
+            stay_with_peer: way.stay_with_peer,
             ..tutti_sip::Dial::new(way.target, way.from, offer.clone())
         };
         let dialog = self.workplace.sip.dial(invitation).await;
@@ -88,6 +89,7 @@ impl ControlLoop {
                 local,
                 sdp: offer,
                 awaits_answer: false,
+                offers_with_answer: false,
                 placing: Some(Placing::default()),
             },
         );

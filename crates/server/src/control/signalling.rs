@@ -44,6 +44,8 @@ pub(super) struct CallDialog {
     pub(super) sdp: String,
     /// The INVITE had no offer: the ACK's SDP tells what the peer wants.
     pub(super) awaits_answer: bool,
+    /// The INVITE had no offer, and ours goes out with the answer that is still to be given.
+    pub(super) offers_with_answer: bool,
     /// We place the call, and nobody has answered yet.
     pub(super) placing: Option<Placing>,
 }
@@ -97,8 +99,15 @@ impl Signalling {
         }
     }
 
-    pub(super) async fn answer(&self, call: CallId) {
-        if let Some(known) = self.dialogs.get(&call) {
+    /// Whether a caller cannot hear anything before the answer, because nothing is agreed with it.
+    pub(super) fn is_deaf(&self, call: CallId) -> bool {
+        let known = self.dialogs.get(&call);
+        known.is_some_and(|known| known.offers_with_answer)
+    }
+
+    pub(super) async fn answer(&mut self, call: CallId) {
+        if let Some(known) = self.dialogs.get_mut(&call) {
+            known.offers_with_answer = false;
             self.sip.answer(known.dialog, known.sdp.clone()).await;
         }
     }
@@ -276,6 +285,7 @@ impl ControlLoop {
                 local,
                 sdp,
                 awaits_answer,
+                offers_with_answer: awaits_answer,
                 placing: None,
             },
         );

@@ -113,7 +113,7 @@ fn a_trunk_is_asked_and_shown_what_it_wants() {
         callee_uri(&number, berlin),
         "sip:13125550100@berlin.example"
     );
-    let shown = |from, trunk| caller_uri(from, trunk, "192.0.2.1");
+    let shown = |from, trunk| caller_uri(from, trunk, "192.0.2.1").unwrap();
     assert_eq!(shown("+15551234567", None), "sip:+15551234567@192.0.2.1");
     assert_eq!(
         shown("+15551234567", Some(chicago)),
@@ -129,6 +129,11 @@ fn a_trunk_is_asked_and_shown_what_it_wants() {
         "sip:alice@phones.example"
     );
     assert_eq!(shown("", None), "sip:anonymous@192.0.2.1");
+    // A trunk may take the number out of a SIP URI that anybody could have.
+    let uri = "sip:+1911@app.example";
+    let refused = caller_uri(uri, Some(chicago), "192.0.2.1");
+    assert_eq!(refused, Err(PlanRefusal::CallerIsUri));
+    assert_eq!(shown(uri, Some(berlin)), "sip:4930000000@us.example");
     // A caller's name comes from a stranger's From header.
     for strange in [
         "a b",
@@ -213,6 +218,7 @@ async fn a_sip_uri_reaches_no_private_place() {
     let direct = direct.unwrap();
     assert_eq!(direct.via, "8.8.4.4:5060".parse().unwrap());
     assert!(direct.credentials.is_none());
+    assert!(direct.stay_with_peer);
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub use number::{E164, NotANumber, Prefix};
 pub use plan::{DialPlan, PlanRefusal, Route};
 pub use sip_uri::{HostPort, SipHost};
 
-use crate::egress::{Egress, EgressError};
+use crate::egress::{Egress, EgressError, destination};
 
 /// How long names may take to become addresses.
 const RESOLVING: Duration = Duration::from_secs(5);
@@ -50,6 +50,9 @@ pub struct Way {
     pub via: SocketAddr,
     pub transport: Transport,
     pub credentials: Option<Credentials>,
+    /// The application has named the callee, who may not send us elsewhere: no rule was asked
+    /// whether we go there.
+    pub stay_with_peer: bool,
 }
 
 /// Why a call is not placed.
@@ -101,10 +104,11 @@ impl Dialling {
                 })?;
                 Ok(Way {
                     target: plan::callee_uri(&number, trunk),
-                    from: plan::caller_uri(&dial.from, Some(trunk), &own_host),
+                    from: plan::caller_uri(&dial.from, Some(trunk), &own_host)?,
                     via,
                     transport: trunk.transport,
                     credentials: trunk.credentials.clone(),
+                    stay_with_peer: false,
                 })
             }
             Route::Direct(uri) => {
@@ -113,10 +117,11 @@ impl Dialling {
                 self.check_no_trunk(via.ip()).await?;
                 Ok(Way {
                     target: uri.to_string(),
-                    from: plan::caller_uri(&dial.from, None, &own_host),
+                    from: plan::caller_uri(&dial.from, None, &own_host)?,
                     via,
                     transport: uri.transport,
                     credentials: None,
+                    stay_with_peer: true,
                 })
             }
         }
@@ -152,7 +157,8 @@ impl Dialling {
                 trunk: trunk.name.clone(),
                 reason: format!("{reason}, so a SIP URI cannot be told from it"),
             })?;
-            if addresses.iter().any(|trunk| trunk.ip() == ip) {
+            let mut ips = addresses.iter().map(SocketAddr::ip);
+            if ips.any(|trunk| destination(trunk) == destination(ip)) {
                 return Err(PlanRefusal::LeadsToTrunk.into());
             }
         }

@@ -6,8 +6,9 @@ use tutti_model::AccountId;
 use tutti_sip::Transport;
 
 use super::number::E164;
-use super::sip_uri::{NotDiallable, SipUri};
+use super::sip_uri::{NotDiallable, SipHost, SipUri};
 use crate::config::Trunk;
+use crate::egress::destination;
 
 /// Where the operator lets calls go.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +46,8 @@ pub enum PlanRefusal {
     SipUrisOff,
     #[error("the SIP URI leads to a trunk; over a trunk, numbers are dialled")]
     LeadsToTrunk,
+    #[error("over a trunk without a caller_id, a SIP URI is not shown as the caller's number")]
+    CallerIsUri,
 }
 
 impl DialPlan {
@@ -99,7 +102,16 @@ impl DialPlan {
     /// A trunk may know us by our address alone: whoever could name its host would dial anything.
     fn is_trunk(&self, uri: &SipUri) -> bool {
         let mut trunks = self.trunks.iter();
-        trunks.any(|trunk| trunk.host.host == uri.place.host)
+        trunks.any(|trunk| is_same_place(&trunk.host.host, &uri.place.host))
+    }
+}
+
+/// Whether two hosts are certainly one, however their addresses are written.
+fn is_same_place(one: &SipHost, other: &SipHost) -> bool {
+    match (one, other) {
+        (SipHost::Ip(one), SipHost::Ip(other)) => destination(*one) == destination(*other),
+        (SipHost::Name(one), SipHost::Name(other)) => one == other,
+        (SipHost::Ip(_), SipHost::Name(_)) | (SipHost::Name(_), SipHost::Ip(_)) => false,
     }
 }
 
@@ -107,15 +119,24 @@ impl DialPlan {
 ///
 /// A number or a name gets the trunk's domain, or ours; a SIP URI is shown as it is. What is
 /// strange in a name is escaped, so that it stays one.
-pub fn caller_uri(from: &str, trunk: Option<&Trunk>, own_host: &str) -> String {
+///
+/// # Errors
+/// `CallerIsUri` over a trunk without a `caller_id`: a trunk may read a number out of a SIP URI, and
+/// nobody has said whose it is.
+pub fn caller_uri(
+    from: &str,
+    trunk: Option<&Trunk>,
+    own_host: &str,
+) -> Result<String, PlanRefusal> {
     let number = trunk.and_then(|trunk| trunk.caller_id.clone());
     let number = number.or_else(|| from.parse::<E164>().ok());
     let domain = trunk.and_then(|trunk| trunk.from_domain.clone());
     let domain = domain.map_or_else(|| own_host.to_owned(), |domain| domain.to_string());
     if let Some(number) = number {
-        return format!("sip:{}@{domain}", written(&number, trunk));
+        return Ok(format!("sip:{}@{domain}", written(&number, trunk)));
     }
-    match from.parse::<SipUri>() {
+    Ok(match from.parse::<SipUri>() {
+        Ok(_) if trunk.is_some() => return Err(PlanRefusal::CallerIsUri),
         // How it is reached is not part of who calls.
         Ok(uri) => SipUri {
             transport: Transport::Udp,
@@ -124,7 +145,7 @@ pub fn caller_uri(from: &str, trunk: Option<&Trunk>, own_host: &str) -> String {
         .to_string(),
         Err(_) if from.is_empty() => format!("sip:anonymous@{domain}"),
         Err(_) => format!("sip:{}@{domain}", escaped(from)),
-    }
+    })
 }
 
 /// What is called over a trunk: a SIP URI.

@@ -14,6 +14,14 @@ pub(super) fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// The address to which packets for this address go in the end.
+pub(crate) fn destination(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => embedded_v4(v6).map_or(address, IpAddr::V4),
+    }
+}
+
 /// The IPv4 address to which packets for this IPv6 address go in the end.
 pub(super) fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, g, h] = address.segments();

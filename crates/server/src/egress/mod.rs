@@ -30,6 +30,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 use url::{Host, Url};
 
+pub(crate) use address::destination;
 pub use error::{EgressError, Refusal};
 pub use keeping::{Keeping, Version};
 pub use policy::{Policy, PolicyError};
@@ -219,6 +220,35 @@ impl Egress {
         budget: Duration,
     ) -> Result<Response, EgressError> {
         let deadline = Instant::now() + budget;
+        let (origin, response) = self.post_to_judged(url, headers, body, budget).await?;
+        let response = checked(&origin, response)?;
+        let status = response.status().as_u16();
+        let body = self.read(&origin, response, REPLY_BYTES, deadline).await?;
+        Ok(Response { status, body })
+    }
+
+    /// Posts a JSON document and returns the status of the answer, within a time.
+    ///
+    /// What else the answer holds, and in which encoding, is neither read nor judged.
+    pub async fn post_json_for_status(
+        &self,
+        url: &str,
+        headers: &[(&'static str, String)],
+        body: Vec<u8>,
+        budget: Duration,
+    ) -> Result<u16, EgressError> {
+        let (_, response) = self.post_to_judged(url, headers, body, budget).await?;
+        Ok(response.status().as_u16())
+    }
+
+    /// Posts a JSON document where the policy permits it, and returns the origin and the answer.
+    async fn post_to_judged(
+        &self,
+        url: &str,
+        headers: &[(&'static str, String)],
+        body: Vec<u8>,
+        budget: Duration,
+    ) -> Result<(String, reqwest::Response), EgressError> {
         let target = self.judge(url)?;
         let origin = target.origin();
         let mut request = self
@@ -230,7 +260,7 @@ impl Egress {
         }
         let request = request.body(body).build();
         let request = request.map_err(|error| EgressError::of(&origin, &error))?;
-        let answered = timeout(budget, self.execute(&target, request)).await;
+        let answered = timeout(budget, self.send(&target, request)).await;
         let response = answered.map_err(|_| {
             // In more time than any connection gets, the request was sent whole.
             if budget > self.patience.connect {
@@ -242,9 +272,7 @@ impl Egress {
                 reason,
             }
         })??;
-        let status = response.status().as_u16();
-        let body = self.read(&origin, response, REPLY_BYTES, deadline).await?;
-        Ok(Response { status, body })
+        Ok((origin, response))
     }
 
     /// The address to which a call to a SIP URI of this host and port goes, checked.
@@ -351,25 +379,17 @@ impl Egress {
         target: &Target,
         request: Request,
     ) -> Result<reqwest::Response, EgressError> {
-        let origin = target.origin();
+        let response = self.send(target, request).await?;
+        checked(&target.origin(), response)
+    }
+
+    async fn send(
+        &self,
+        target: &Target,
+        request: Request,
+    ) -> Result<reqwest::Response, EgressError> {
         let sent = self.client(target).execute(request).await;
-        let response = sent.map_err(|error| EgressError::of(&origin, &error))?;
-        let head = response.headers().iter();
-        let head: usize = head
-            .map(|(name, value)| name.as_str().len() + value.len())
-            .sum();
-        if head > HEADER_BYTES {
-            return Err(EgressError::TooLarge {
-                origin,
-                limit_bytes: HEADER_BYTES,
-            });
-        }
-        match text_of(&response, CONTENT_ENCODING) {
-            Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
-                Err(EgressError::Encoded { origin, encoding })
-            }
-            Some(_) | None => Ok(response),
-        }
+        sent.map_err(|error| EgressError::of(&target.origin(), &error))
     }
 
     /// Reads an answer that is a sound file.
@@ -470,6 +490,27 @@ fn build(client: impl Fn() -> ClientBuilder) -> Result<Client, EgressError> {
         let client = client().tls_backend_preconfigured(trusting_nobody);
         client.build().map_err(EgressError::NoClient)
     })
+}
+
+/// An answer whose head is small and whose body can be read as it is.
+fn checked(origin: &str, response: reqwest::Response) -> Result<reqwest::Response, EgressError> {
+    let head = response.headers().iter();
+    let head: usize = head
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    let origin = origin.to_owned();
+    if head > HEADER_BYTES {
+        return Err(EgressError::TooLarge {
+            origin,
+            limit_bytes: HEADER_BYTES,
+        });
+    }
+    match text_of(&response, CONTENT_ENCODING) {
+        Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
+            Err(EgressError::Encoded { origin, encoding })
+        }
+        Some(_) | None => Ok(response),
+    }
 }
 
 /// The headers that ask for a file only if it has changed.

@@ -468,6 +468,46 @@ async fn an_endless_reply_ends_at_its_limit() {
 }
 
 #[tokio::test]
+async fn a_status_is_known_whatever_else_the_answer_holds() {
+    let server = Server::start(|path| match path {
+        "/endless" => Answer::Endless,
+        "/trickle" => Answer::Trickle,
+        "/silence" => Answer::Silence,
+        _ => Answer::Text(match path {
+            "/gzip" => "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nxx"
+                .to_owned(),
+            "/huge" => "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nxx".to_owned(),
+            "/headers" => {
+                let long = "x".repeat(40_000);
+                format!("HTTP/1.1 200 OK\r\nX: {long}\r\nContent-Length: 0\r\n\r\n")
+            }
+            "/cut" => "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nxx".to_owned(),
+            _ => "HTTP/1.1 503 Oh\r\nContent-Encoding: br\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        }),
+    })
+    .await;
+    let tell = async |path: &str| {
+        let (egress, url) = (local(), server.url(path));
+        let told = egress.post_json_for_status(&url, &[], b"{}".to_vec(), SECOND);
+        told.await
+    };
+    for path in ["/endless", "/trickle", "/gzip", "/huge", "/headers", "/cut"] {
+        let status = tell(path).await;
+        assert!(matches!(status, Ok(200)), "{path}: {status:?}");
+    }
+    assert_eq!(tell("/busy").await.unwrap(), 503);
+    let silent = tell("/silence").await;
+    assert!(
+        matches!(silent, Err(EgressError::Unanswered { .. })),
+        "{silent:?}"
+    );
+    let egress = Egress::new(strict()).unwrap();
+    let url = server.url("/gzip");
+    let refused = egress.post_json_for_status(&url, &[], Vec::new(), SECOND);
+    assert!(refused.await.unwrap_err().is_refused_by_policy());
+}
+
+#[tokio::test]
 async fn a_trickling_body_is_given_up() {
     let server = Server::start(|_| Answer::Trickle).await;
     let refused = get(&server.url("/")).await;

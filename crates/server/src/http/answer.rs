@@ -12,7 +12,7 @@ use tutti_store::StoreError;
 use crate::control::ControlError;
 
 /// When to try again after the bridge could not answer.
-const PAUSE_SECS: u64 = 5;
+pub(super) const PAUSE_SECS: u64 = 5;
 
 /// A response, or why there is none.
 pub(super) type Answer = Result<Response, Failure>;

@@ -106,6 +106,23 @@ fn source_of(parts: &Parts) -> IpAddr {
     peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip())
 }
 
+/// Looks whether an account that was let in with the key of this hash would be now, which a stream
+/// asks that outlives its request. A store that does not answer refuses, too.
+pub(super) async fn look_again(
+    store: &Store,
+    account: AccountId,
+    key_hash: &[u8; 32],
+) -> Result<(), Failure> {
+    match store.account(account).await? {
+        Some(record) if is_key_of(&record, key_hash) => Ok(refuse_inactive(&record)?),
+        Some(_) | None => Err(ApiError::WrongCredentials.into()),
+    }
+}
+
+fn is_key_of(record: &AccountRecord, key_hash: &[u8; 32]) -> bool {
+    record.api_key_hash.ct_eq(key_hash).into()
+}
+
 async fn prove(
     store: &Store,
     guesses: &Guesses,
@@ -261,6 +278,47 @@ mod tests {
             let refused = refuse_inactive(&inactive).unwrap_err();
             assert_eq!(refused.status(), 403);
         }
+    }
+
+    #[tokio::test]
+    async fn who_was_let_in_stays_until_the_key_or_the_account_changes() {
+        let store = two_accounts().await;
+        let held = hash_of_key("key of ours");
+        let account = store.account(OURS).await.unwrap().unwrap();
+        let table = [
+            ("key of ours", AccountStatus::Active, Ok(())),
+            (
+                "key of ours",
+                AccountStatus::Suspended,
+                Err(ApiError::AccountNotActive),
+            ),
+            (
+                "key of ours",
+                AccountStatus::Closed,
+                Err(ApiError::AccountNotActive),
+            ),
+            (
+                "another key",
+                AccountStatus::Active,
+                Err(ApiError::WrongCredentials),
+            ),
+            ("key of ours", AccountStatus::Active, Ok(())),
+        ];
+        for (revision, (key, status, expected)) in (2..).zip(table) {
+            let changed = AccountRecord {
+                api_key_hash: hash_of_key(key),
+                status,
+                revision,
+                ..account.clone()
+            };
+            store.put_account(&changed).await.unwrap();
+            let looked = look_again(&store, OURS, &held).await;
+            let told = format!("{key}, {status:?}");
+            assert_eq!(looked.map_err(Failure::into_error), expected, "{told}");
+        }
+        let nobody = look_again(&store, NOBODY, &held).await;
+        let refused = nobody.map_err(Failure::into_error);
+        assert_eq!(refused, Err(ApiError::WrongCredentials));
     }
 
     const OURS: AccountId = AccountId::from_bytes([1; 20]);

@@ -14,7 +14,7 @@ use tutti_freeclimb::request::{
 };
 use tutti_freeclimb::resource::{CallResource, account_uri};
 use tutti_model::{ApplicationId, CallId, NumberId};
-use tutti_store::Page;
+use tutti_store::{Listing, Page};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -179,7 +179,14 @@ async fn list(State(shared): State<Arc<Shared>>, caller: Caller, query: QueryStr
         applications: request.filter.applications.clone(),
     };
     let store = &shared.api.store;
-    let listing = store.calls(caller.id(), &filter, &wanted(&request)).await?;
+    let listing = if request.filter.unsatisfiable {
+        Listing {
+            items: Vec::new(),
+            total: 0,
+        }
+    } else {
+        store.calls(caller.id(), &filter, &wanted(&request)).await?
+    };
     let path = format!("{}/Calls", account_uri(caller.id()));
     let place = |record: &CallRecord| Position {
         created: record.created,

@@ -21,10 +21,11 @@ const REMEMBERED: usize = 10_000;
 
 /// Counts wrong keys by where they come from and whose they would be.
 ///
-/// Nobody can lock an account's owner out by guessing: a source from which the key was right within
-/// the last day is asked for it however many others were wrong, there and elsewhere. What a source
-/// beyond its limit sends otherwise is refused unseen, a right key too, or the refusals would tell
-/// which one was right.
+/// Guessing locks no owner out of where he is known: a source from which the key was right within
+/// the last day, since the bridge started, is asked for it however many others were wrong, there and
+/// elsewhere. An owner at a new source waits as long as somebody guesses at his account: beyond the
+/// limit everything else is refused unseen, a right key too, or the refusals would tell which one
+/// was right.
 pub(super) struct Guesses {
     known: Mutex<Known>,
 }

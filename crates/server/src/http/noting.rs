@@ -1,15 +1,15 @@
-//! Every request of an account, as a line of its log.
+//! Every request of an account that changes something or fails, as a line of its log.
 //!
 //! A line tells of the path, never of the query, the body or the headers: keys, secrets and digits
 //! are in those. Requests of nobody known are nobody's; whoever sends too many fills no log with
-//! them; and reading a log does not lengthen it.
+//! them; and what is only read, a log above all, does not lengthen it.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use serde_json::json;
@@ -42,16 +42,16 @@ pub(super) async fn note(
     let asker = Asker::default();
     request.extensions_mut().insert(asker.clone());
     let id = request.extensions().get::<RequestId>().copied();
-    let method = request.method().to_string();
+    let method = request.method().clone();
     let path: String = request.uri().path().chars().take(MAX_PATH_CHARS).collect();
     let began = shared.api.clock.now();
     let response = next.run(request).await;
     if let (Some(&account), Some(id)) = (asker.0.get(), id)
-        && !(reads_logs(&path) && response.status().is_success())
+        && is_worth_a_line(&method, &path, response.status())
     {
         let at = shared.api.clock.now();
         let told = Told {
-            method: &method,
+            method: method.as_str(),
             path: &path,
             status: response.status(),
             took: at.since(began),
@@ -61,8 +61,11 @@ pub(super) async fn note(
     response
 }
 
-fn reads_logs(path: &str) -> bool {
-    path.ends_with("/Logs")
+/// Whether the request has changed something or failed. A query of the log changes nothing, though
+/// it may be posted.
+fn is_worth_a_line(method: &Method, path: &str, status: StatusCode) -> bool {
+    let reads = matches!(*method, Method::GET | Method::HEAD) || path.ends_with("/Logs");
+    !reads || status.as_u16() >= 400
 }
 
 /// What a line tells of a request.
@@ -155,10 +158,32 @@ mod tests {
     }
 
     #[test]
-    fn only_lists_of_logs_read_logs() {
-        assert!(reads_logs("/apiserver/Accounts/AC0/Logs"));
-        assert!(reads_logs("/apiserver/Accounts/AC0/Calls/CA0/Logs"));
-        assert!(!reads_logs("/apiserver/Accounts/AC0/Calls/CA0"));
+    fn what_is_read_leaves_no_line_unless_it_fails() {
+        let (calls, logs) = (
+            "/apiserver/Accounts/AC0/Calls",
+            "/apiserver/Accounts/AC0/Logs",
+        );
+        let table = [
+            (Method::GET, calls, 200, false),
+            (Method::HEAD, calls, 200, false),
+            (Method::GET, calls, 206, false),
+            (Method::GET, calls, 304, false),
+            (Method::GET, calls, 400, true),
+            (Method::HEAD, calls, 404, true),
+            (Method::GET, calls, 503, true),
+            (Method::POST, calls, 202, true),
+            (Method::POST, calls, 409, true),
+            (Method::PATCH, calls, 200, true),
+            (Method::DELETE, calls, 204, true),
+            (Method::GET, logs, 200, false),
+            (Method::POST, logs, 200, false),
+            (Method::POST, logs, 400, true),
+        ];
+        for (method, path, status, expected) in table {
+            let status = StatusCode::from_u16(status).unwrap();
+            let noted = is_worth_a_line(&method, path, status);
+            assert_eq!(noted, expected, "{method} {path} {status}");
+        }
     }
 
     fn told(method: &str, path: &str, status: StatusCode) -> LogLine {

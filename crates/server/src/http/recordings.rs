@@ -1,6 +1,7 @@
 //! `/Recordings`, also of one conference or one call, and the sound itself.
 
-use std::io::SeekFrom;
+use std::io::{ErrorKind, SeekFrom};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -18,14 +19,16 @@ use tutti_freeclimb::error::ApiError;
 use tutti_freeclimb::page::{ListRequest, Position};
 use tutti_freeclimb::request::RecordingFilter;
 use tutti_freeclimb::resource::{RecordingResource, account_uri};
+use tutti_model::{AccountId, RecordingId};
 use tutti_recording::recording_path;
+use tutti_store::Store;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{Answer, Failure, empty, json};
+use super::answer::{Answer, Failure, PAUSE_SECS, empty, json};
 use super::auth::Caller;
 use super::documentation::{ListQuery, PageOf};
 use super::lists::{self, during, wanted};
@@ -120,14 +123,8 @@ async fn show(State(shared): State<Arc<Shared>>, caller: Caller, names: Names) -
 )]
 async fn delete(State(shared): State<Arc<Shared>>, caller: Caller, names: Names) -> Answer {
     let recording = find(&shared, &caller, &names).await?.id;
-    let store = &shared.api.store;
-    if !store.delete_recording(caller.id(), recording).await? {
-        return Err(ApiError::NoSuchRecording.into());
-    }
-    let path = recording_path(&shared.api.recordings_dir, recording);
-    if let Err(error) = tokio::fs::remove_file(&path).await {
-        tracing::warn!(%recording, %error, "the file of a deleted recording stays on disk");
-    }
+    let api = &shared.api;
+    erase(&api.store, &api.recordings_dir, caller.id(), recording).await?;
     empty(StatusCode::NO_CONTENT)
 }
 
@@ -229,6 +226,30 @@ async fn find(shared: &Shared, caller: &Caller, names: &Names) -> Result<Recordi
     }
 }
 
+/// Deletes a recording, its file first: as long as there is sound, there is a record to ask again
+/// with.
+async fn erase(
+    store: &Store,
+    recordings_dir: &Path,
+    account: AccountId,
+    recording: RecordingId,
+) -> Result<(), Failure> {
+    match tokio::fs::remove_file(recording_path(recordings_dir, recording)).await {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => {
+            tracing::error!(%recording, %error, "a recording's file cannot be deleted");
+            let retry_after_secs = PAUSE_SECS;
+            return Err(ApiError::Unavailable { retry_after_secs }.into());
+        }
+    }
+    if store.delete_recording(account, recording).await? {
+        Ok(())
+    } else {
+        Err(ApiError::NoSuchRecording.into())
+    }
+}
+
 /// The file, or the part of it that the request asks for.
 async fn sound(shared: &Shared, recording: &RecordingRecord, headers: &HeaderMap) -> Answer {
     let path = recording_path(&shared.api.recordings_dir, recording.id);
@@ -270,4 +291,68 @@ async fn read_chunk(
     let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
     let read = file.read_buf(&mut chunk).await?;
     Ok((read > 0).then(|| (chunk.freeze(), file)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tutti_control_plane::Fact;
+    use tutti_model::Timestamp;
+
+    use super::*;
+
+    const ACCOUNT: AccountId = AccountId::from_bytes([1; 20]);
+    const RECORDING: RecordingId = RecordingId::from_bytes([2; 20]);
+
+    #[tokio::test]
+    async fn a_recording_goes_with_its_file_or_without_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = recording_path(dir.path(), RECORDING);
+        for has_file in [true, false] {
+            let store = one_recording().await;
+            if has_file {
+                std::fs::write(&path, b"RIFF").unwrap();
+            }
+            let erased = erase(&store, dir.path(), ACCOUNT, RECORDING).await;
+            assert_eq!(erased, Ok(()), "a file: {has_file}");
+            assert!(!path.exists());
+            assert_eq!(store.recording(ACCOUNT, RECORDING).await.unwrap(), None);
+            let again = erase(&store, dir.path(), ACCOUNT, RECORDING).await;
+            assert_eq!(again, Err(ApiError::NoSuchRecording.into()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_recording_whose_file_cannot_be_deleted_stays_to_be_asked_for_again() {
+        let (store, dir) = (one_recording().await, tempfile::tempdir().unwrap());
+        // A directory is no file that could be deleted, whoever asks.
+        std::fs::create_dir(recording_path(dir.path(), RECORDING)).unwrap();
+        let failure = erase(&store, dir.path(), ACCOUNT, RECORDING).await;
+        assert_eq!(failure.unwrap_err().into_error().status(), 503);
+        assert!(store.recording(ACCOUNT, RECORDING).await.unwrap().is_some());
+    }
+
+    async fn one_recording() -> Store {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let record = RecordingRecord {
+            id: RECORDING,
+            account: ACCOUNT,
+            call: None,
+            conference: None,
+            status: RecordingStatus::Ready {
+                duration: Duration::from_secs(1),
+                size_bytes: 4,
+            },
+            kept_until: None,
+            revision: 1,
+            created: Timestamp::from_micros(0),
+            updated: Timestamp::from_micros(0),
+        };
+        store
+            .commit(&[Fact::Recording(record)], &[], &[])
+            .await
+            .unwrap();
+        store
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tutti_control_plane::{Exchange, LogEntry, LogLevel, Script, ScriptFailure, Stream, Webhook};
 use tutti_model::{AccountId, CallId, ConferenceId, RequestId, Timestamp};
 use tutti_store::{EventId, FailedAttempt, Lane, LogLine, PendingEvent, Store, StoreError};
@@ -70,7 +71,7 @@ struct Message<'a> {
 
 /// What came of one attempt to send a message.
 struct Exchanged {
-    answer: Result<Response, EgressError>,
+    status: Result<u16, EgressError>,
     began: Timestamp,
     took: Duration,
 }
@@ -132,8 +133,8 @@ impl Courier {
                 body: &event.body,
                 attempt: attempts,
             };
-            let exchanged = match self.send(&message, NOTIFICATION_BUDGET).await {
-                Ok(exchanged) => exchanged,
+            let exchanged = match self.secrets(message.account).await {
+                Ok(secrets) => self.tell(&message, &secrets).await,
                 Err(error) => {
                     tracing::error!(%error, "an account cannot be read; trying again");
                     event.retry_at = Some(self.clock.now() + STORE_PAUSE);
@@ -141,7 +142,7 @@ impl Courier {
                 }
             };
             let wait = RETRIES.get(attempts as usize - 1).copied();
-            match (next(&exchanged.answer), wait) {
+            match (next(&exchanged.status), wait) {
                 (Next::Told, _) => {
                     self.note(&message, &exchanged, LogLevel::Info);
                     return self.note_delivery(event.id).await;
@@ -253,22 +254,23 @@ impl Courier {
     ) -> Result<Script, ScriptFailure> {
         let url = shown_url(message.url);
         let unreachable = |reason: String| ScriptFailure::Unreachable(format!("{url}: {reason}"));
-        let exchanged = self
-            .send(message, SCRIPT_BUDGET)
+        let deadline = Instant::now() + SCRIPT_BUDGET;
+        let secrets = until_answered(deadline, || self.secrets(message.account))
             .await
-            .map_err(|error| unreachable(error.to_string()))?;
-        let level = match &exchanged.answer {
-            Ok(response) if response.status < 300 => LogLevel::Info,
+            .map_err(unreachable)?;
+        let (exchanged, body) = self.question(message, &secrets, deadline).await;
+        let level = match &exchanged.status {
+            Ok(..300) => LogLevel::Info,
             Ok(_) | Err(_) => level_of_failure,
         };
         self.note(message, &exchanged, level);
-        let response = exchanged
-            .answer
+        let status = exchanged
+            .status
             .map_err(|error| unreachable(error.to_string()))?;
-        if response.status >= 300 {
-            return Err(unreachable(format!("status {}", response.status)));
+        if status >= 300 {
+            return Err(unreachable(format!("status {status}")));
         }
-        tutti_freeclimb::percl::parse(&response.body)
+        tutti_freeclimb::percl::parse(&body)
             .map_err(|malformed| ScriptFailure::Invalid(format!("{url}: {malformed}")))
     }
 
@@ -279,31 +281,59 @@ impl Courier {
 
 /// Both.
 impl Courier {
-    /// Sends a message once, signed with the secrets that its account has at this moment.
-    async fn send(&self, message: &Message<'_>, budget: Duration) -> Result<Exchanged, StoreError> {
-        let account = self.store.account(message.account).await?;
-        let secrets = account.map_or_else(Vec::new, |account| account.signing_secrets);
+    /// The secrets that an account signs with at this moment.
+    async fn secrets(&self, account: AccountId) -> Result<Vec<String>, StoreError> {
+        let account = self.store.account(account).await?;
+        Ok(account.map_or_else(Vec::new, |account| account.signing_secrets))
+    }
+
+    /// Sends a notification once; only the status of the answer counts.
+    async fn tell(&self, message: &Message<'_>, secrets: &[String]) -> Exchanged {
         let began = self.clock.now();
-        let headers = signing::headers(&secrets, message.id, message.request, began, message.body);
-        let answer = self
-            .egress
-            .post_json(message.url, &headers, message.body.to_vec(), budget)
-            .await;
-        Ok(Exchanged {
-            answer,
+        let headers = signing::headers(secrets, message.id, message.request, began, message.body);
+        let body = message.body.to_vec();
+        let told =
+            self.egress
+                .post_json_for_status(message.url, &headers, body, NOTIFICATION_BUDGET);
+        let status = told.await;
+        Exchanged {
+            status,
             began,
             took: self.clock.now().since(began),
-        })
+        }
+    }
+
+    /// Sends a question once, and reads the answer's body until this moment.
+    async fn question(
+        &self,
+        message: &Message<'_>,
+        secrets: &[String],
+        deadline: Instant,
+    ) -> (Exchanged, Vec<u8>) {
+        let began = self.clock.now();
+        let headers = signing::headers(secrets, message.id, message.request, began, message.body);
+        let body = message.body.to_vec();
+        let budget = deadline.saturating_duration_since(Instant::now());
+        let asked = self.egress.post_json(message.url, &headers, body, budget);
+        let (status, body) = match asked.await {
+            Ok(Response { status, body }) => (Ok(status), body),
+            Err(error) => (Err(error), Vec::new()),
+        };
+        let exchanged = Exchanged {
+            status,
+            began,
+            took: self.clock.now().since(began),
+        };
+        (exchanged, body)
     }
 
     /// Tells the account's log of an attempt: not of the body, which may be private.
     fn note(&self, message: &Message<'_>, exchanged: &Exchanged, level: LogLevel) {
         let url = shown_url(message.url);
-        let (text, status, failure) = match &exchanged.answer {
-            Ok(response) => {
-                let status = response.status;
+        let (text, status, failure) = match &exchanged.status {
+            Ok(status) => {
                 let text = format!("Customer Response {status} : POST {url}");
-                (text, Some(status), None)
+                (text, Some(*status), None)
             }
             Err(error) => {
                 let text = format!("Customer Response none : POST {url} : {error}");
@@ -335,9 +365,9 @@ impl Courier {
 }
 
 /// What the answer to a notification leads to.
-fn next(answer: &Result<Response, EgressError>) -> Next {
-    match answer {
-        Ok(Response { status, .. }) => {
+fn next(status: &Result<u16, EgressError>) -> Next {
+    match status {
+        Ok(status) => {
             let failure = format!("status {status}");
             match status {
                 ..300 => Next::Told,
@@ -346,13 +376,36 @@ fn next(answer: &Result<Response, EgressError>) -> Next {
                 300..500 => Next::GiveUp { failure },
             }
         }
-        Err(EgressError::Unanswered { .. } | EgressError::TooSlow { .. }) => Next::Unanswered,
+        Err(EgressError::Unanswered { .. }) => Next::Unanswered,
         Err(error) if error.is_refused_by_policy() => Next::GiveUp {
             failure: error.to_string(),
         },
         Err(error) => Next::Again {
             failure: error.to_string(),
         },
+    }
+}
+
+/// Asks the store again and again until it answers or this moment comes; tells then why not.
+async fn until_answered<T, Asked>(deadline: Instant, ask: impl Fn() -> Asked) -> Result<T, String>
+where
+    Asked: Future<Output = Result<T, StoreError>>,
+{
+    let mut failure = "the store does not answer".to_owned();
+    loop {
+        match timeout_at(deadline, ask()).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "an account cannot be read; trying again");
+                failure = error.to_string();
+            }
+            Err(_) => return Err(failure),
+        }
+        let again = Instant::now() + STORE_PAUSE;
+        if again >= deadline {
+            return Err(failure);
+        }
+        sleep_until(again).await;
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::IntoResponse;
 use tokio::sync::Notify;
 use tutti_control_plane::{AccountRecord, AccountStatus, LogLevel, Stream};
 use tutti_model::{AccountId, CallId, ConferenceId, RequestId, Timestamp};
@@ -45,6 +46,13 @@ impl Scene {
     /// An application that answers by the path it is asked at.
     pub(super) async fn new(
         answer: impl Fn(&str) -> (StatusCode, &'static str) + Send + Sync + 'static,
+    ) -> Scene {
+        Scene::answering(answer).await
+    }
+
+    /// An application that answers anything by the path it is asked at.
+    pub(super) async fn answering<A: IntoResponse + Send + 'static>(
+        answer: impl Fn(&str) -> A + Send + Sync + 'static,
     ) -> Scene {
         let store = Store::open("sqlite::memory:").await.unwrap();
         store.put_account(&account()).await.unwrap();

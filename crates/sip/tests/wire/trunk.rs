@@ -32,6 +32,7 @@ impl Trunk {
             via: Some(self.peer.addr()),
             transport: Transport::Udp,
             credentials: Some(credentials()),
+            stay_with_peer: false,
             headers: vec![(
                 "P-Asserted-Identity".to_owned(),
                 "<sip:+1555@trunk.example>".to_owned(),

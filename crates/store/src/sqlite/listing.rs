@@ -1,12 +1,17 @@
 //! Reading one record or a page of them, always of one account.
 
+use std::time::Instant;
+
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, QueryBuilder, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, QueryBuilder, SqliteConnection};
 use tutti_model::{AccountId, Timestamp};
 
 use super::Sqlite;
 use super::columns::integer;
 use crate::{Listing, Page, StoreError, TimeRange};
+
+/// After how many steps of SQLite's machine the clock is looked at: a millisecond or a few.
+const STEPS: i32 = 4096;
 
 /// A table, and how its rows become records.
 pub(super) struct Table<R> {
@@ -61,17 +66,42 @@ impl Sqlite {
 
         // One transaction, so that the total and the page are of the same moment.
         let mut snapshot = self.readers.begin().await?;
-        let total: i64 = count
-            .0
-            .build_query_scalar()
-            .fetch_one(&mut *snapshot)
-            .await?;
-        let rows = rows.0.build().fetch_all(&mut *snapshot).await?;
-        let items = rows.iter().map(table.read).collect::<Result<_, _>>()?;
-        Ok(Listing {
-            items,
-            total: u64::try_from(total).unwrap_or(0),
-        })
+        listing(table, &mut snapshot, count, rows).await
+    }
+
+    /// The same as `list`, by the connection that searches and for as long as a search may take.
+    ///
+    /// The total counts no further than `most`.
+    pub(super) async fn search<R>(
+        &self,
+        table: &Table<R>,
+        account: AccountId,
+        page: &Page,
+        most: u32,
+        narrow: impl Fn(&mut Conditions),
+    ) -> Result<Listing<R>, StoreError> {
+        let mut count = Conditions::of("COUNT(*) FROM (SELECT 1", table.name, account);
+        narrow(&mut count);
+        count.0.push(" LIMIT ").push_bind(i64::from(most)).push(")");
+        let mut rows = Conditions::of("*", table.name, account);
+        narrow(&mut rows);
+        rows.page(table.key, page);
+
+        let mut searcher = match self.searcher.acquire().await {
+            Err(sqlx::Error::PoolTimedOut) => return Err(StoreError::TooSlow),
+            acquired => acquired?,
+        };
+        if let Some(patience) = self.search_patience {
+            let deadline = Instant::now() + patience;
+            // It stays until the next search sets its own, and so stops this one even when nobody
+            // waits for it any more.
+            searcher
+                .lock_handle()
+                .await?
+                .set_progress_handler(STEPS, move || Instant::now() < deadline);
+        }
+        let mut snapshot = searcher.begin().await?;
+        listing(table, &mut snapshot, count, rows).await
     }
 
     /// Removes the account's row with this identifier; tells whether there was one.
@@ -89,6 +119,23 @@ impl Sqlite {
             .await?;
         Ok(deleted.rows_affected() > 0)
     }
+}
+
+/// Asks for a total and for rows.
+async fn listing<R>(
+    table: &Table<R>,
+    snapshot: &mut SqliteConnection,
+    mut count: Conditions,
+    mut rows: Conditions,
+) -> Result<Listing<R>, StoreError> {
+    let count = count.0.build_query_scalar();
+    let total: i64 = count.fetch_one(&mut *snapshot).await?;
+    let rows = rows.0.build().fetch_all(snapshot).await?;
+    let items = rows.iter().map(table.read).collect::<Result<_, _>>()?;
+    Ok(Listing {
+        items,
+        total: u64::try_from(total).unwrap_or(0),
+    })
 }
 
 /// The rows of all accounts that meet a condition, oldest first.

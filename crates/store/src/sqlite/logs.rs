@@ -17,6 +17,9 @@ const LOGS: Table<LogRecord> = Table {
     read,
 };
 
+/// Lines that are counted: whoever has more need not know how many, and counting takes time.
+const MOST_COUNTED: u32 = 10_001;
+
 impl Sqlite {
     pub(crate) async fn logs(
         &self,
@@ -24,7 +27,7 @@ impl Sqlite {
         filter: &LogFilter,
         page: &Page,
     ) -> Result<Listing<LogRecord>, StoreError> {
-        self.list(&LOGS, account, page, |conditions| {
+        self.search(&LOGS, account, page, MOST_COUNTED, |conditions| {
             conditions.text("level", filter.level.map(Word::word));
             conditions.text("call", filter.call);
             conditions.text("conference", filter.conference);
@@ -134,4 +137,90 @@ fn read(row: &SqliteRow) -> Result<LogRecord, StoreError> {
             },
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tutti_control_plane::LogLevel;
+    use tutti_model::RequestId;
+
+    use super::*;
+
+    const ACCOUNT: AccountId = AccountId::from_bytes([1; 20]);
+
+    #[tokio::test]
+    async fn a_search_is_stopped_when_its_time_is_over_and_the_next_one_is_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = filled(&dir, 5_000).await;
+        let patience = store.search_patience.replace(Duration::ZERO);
+        let stopped = store.logs(ACCOUNT, &nothing(), &Page::first(10)).await;
+        assert!(matches!(stopped, Err(StoreError::TooSlow)), "{stopped:?}");
+
+        store.search_patience = patience;
+        let searched = store.logs(ACCOUNT, &nothing(), &Page::first(10)).await;
+        assert_eq!(searched.unwrap().total, 0);
+    }
+
+    #[tokio::test]
+    async fn nobody_else_waits_for_those_who_search() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = filled(&dir, 1).await;
+        let searching = store.searcher.acquire().await.unwrap();
+        for _ in 0..20 {
+            assert_eq!(store.account(ACCOUNT).await.unwrap(), None);
+        }
+        drop(searching);
+        let all = LogFilter::default();
+        let listing = store.logs(ACCOUNT, &all, &Page::first(10)).await;
+        assert_eq!(listing.unwrap().total, 1);
+    }
+
+    #[tokio::test]
+    async fn lines_are_counted_up_to_a_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = filled(&dir, MOST_COUNTED + 5).await;
+        let all = LogFilter::default();
+        let listing = store.logs(ACCOUNT, &all, &Page::first(3)).await.unwrap();
+        assert_eq!(listing.items.len(), 3);
+        assert_eq!(listing.total, u64::from(MOST_COUNTED));
+    }
+
+    /// A database in a file, whose log has so many lines.
+    async fn filled(dir: &tempfile::TempDir, lines: u32) -> Sqlite {
+        let url = format!("sqlite://{}/tutti.db", dir.path().display());
+        let store = Sqlite::open(&url).await.unwrap();
+        let lines: Vec<_> = (0..lines).map(line).collect();
+        store.commit(&[], &[], &lines).await.unwrap();
+        store
+    }
+
+    fn line(number: u32) -> LogLine {
+        LogLine {
+            at: Timestamp::from_micros(i64::from(number)),
+            url: None,
+            metadata: None,
+            entry: LogEntry {
+                account: ACCOUNT,
+                call: None,
+                conference: None,
+                level: LogLevel::Info,
+                request: RequestId::from_bytes([2; 20]),
+                message: format!("line {number}"),
+            },
+        }
+    }
+
+    /// Asks every line for what none has.
+    fn nothing() -> LogFilter {
+        LogFilter {
+            query: Some(LogQuery::Text {
+                field: LogField::Message,
+                test: TextTest::Contains,
+                value: "silence".to_owned(),
+            }),
+            ..LogFilter::default()
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! Facts in one SQLite file.
 //!
 //! One connection writes and its users take turns, so a commit never meets a locked database; a
-//! few others read, beside it, what the last commit left (write-ahead log). A commit is on the disk
+//! few others read, beside it, what the last commit left (write-ahead log). One more searches the
+//! logs, for a limited time: a search may be as expensive as its author likes, and nobody else waits
+//! for it. A commit is on the disk
 //! when it returns (`synchronous = FULL`).
 
 mod accounts;
@@ -19,6 +21,8 @@ mod participants;
 mod queues;
 mod recordings;
 
+use std::time::Duration;
+
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteQueryResult;
 
@@ -31,10 +35,15 @@ pub(crate) struct Sqlite {
     writer: SqlitePool,
     /// A database in memory is its connection, so there it is the writer again.
     readers: SqlitePool,
+    /// A pool of one that searches the logs, or the writer again.
+    searcher: SqlitePool,
+    /// How long one search may take; `None` where the searcher is the writer, which nothing may stop.
+    search_patience: Option<Duration>,
 }
 
 impl Sqlite {
     pub(crate) async fn close(&self) {
+        self.searcher.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }

@@ -22,6 +22,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 const READERS: u32 = 4;
 
+/// How long a search of the logs may take, and may wait for the ones before it.
+const SEARCH_PATIENCE: Duration = Duration::from_secs(5);
+
 impl Sqlite {
     pub(crate) async fn open(url: &str) -> Result<Sqlite, StoreError> {
         match Place::from_url(url)? {
@@ -72,6 +75,8 @@ async fn open_memory() -> Result<Sqlite, StoreError> {
     migrate(&writer, path).await?;
     Ok(Sqlite {
         readers: writer.clone(),
+        searcher: writer.clone(),
+        search_patience: None,
         writer,
     })
 }
@@ -108,8 +113,17 @@ async fn open_existing_file(path: PathBuf) -> Result<Sqlite, StoreError> {
 async fn with_readers(path: &Path, writer: SqlitePool) -> Result<Sqlite, StoreError> {
     let some = SqlitePoolOptions::new().max_connections(READERS);
     let reading = options(path).pragma("query_only", "ON");
-    let readers = connect(path, some, reading).await?;
-    Ok(Sqlite { writer, readers })
+    let readers = connect(path, some, reading.clone()).await?;
+    let one = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(SEARCH_PATIENCE);
+    let searcher = connect(path, one, reading).await?;
+    Ok(Sqlite {
+        writer,
+        readers,
+        searcher,
+        search_patience: Some(SEARCH_PATIENCE),
+    })
 }
 
 async fn connect(

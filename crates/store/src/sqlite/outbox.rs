@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use tutti_control_plane::Stream;
+use tutti_model::Timestamp;
 
 use super::Sqlite;
 use super::columns::{Columns, integer, micros};
@@ -106,6 +107,23 @@ impl Sqlite {
         .execute(&self.writer)
         .await?;
         Ok(())
+    }
+
+    pub(crate) async fn delete_events_before(
+        &self,
+        moment: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let deleted = sqlx::query(
+            "DELETE FROM events WHERE rowid IN
+                 (SELECT rowid FROM events WHERE state <> 'pending' AND created < $1
+                  ORDER BY created LIMIT $2)",
+        )
+        .bind(moment.as_micros())
+        .bind(i64::from(limit))
+        .execute(&self.writer)
+        .await?;
+        Ok(deleted.rows_affected())
     }
 }
 

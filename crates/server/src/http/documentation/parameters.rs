@@ -44,7 +44,7 @@ impl<F: Filter> IntoParams for ListQuery<F> {
 fn of_filter(list: &str, name: &str) -> Parameter {
     let schema = match name {
         "active" | "talk" | "listen" | "dtmfPassThrough" | "hasApplication" | "hasCampaign"
-        | "voiceEnabled" | "smsEnabled" | "offnet" => {
+        | "voiceEnabled" | "smsEnabled" | "offnet" | "usedAudioStream" | "webRTC" => {
             ObjectBuilder::new().schema_type(Type::Boolean)
         }
         name if name.starts_with("capabilities.") => {

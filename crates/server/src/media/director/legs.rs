@@ -251,7 +251,7 @@ impl Director {
         }
     }
 
-    /// Tells of a call's voice, or no longer, while it is in no conference.
+    /// Tells of a call's voice, or no longer, wherever the call is.
     pub fn watch_voice(&mut self, call: CallId, on: bool) {
         self.ask_leg(call, LegCommand::WatchVoice(on));
     }

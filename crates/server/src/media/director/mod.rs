@@ -162,6 +162,9 @@ impl Director {
                     EngineEvent::Speaking { call, speaking } => {
                         news.push(MediaEvent::Speaking { call, speaking });
                     }
+                    EngineEvent::Voice { call, speaking } => {
+                        news.push(MediaEvent::Voice { call, speaking });
+                    }
                     EngineEvent::LegSilent { call } => news.push(MediaEvent::LegSilent { call }),
                     EngineEvent::Wanted(wanted) => self.bring(thread, wanted),
                     EngineEvent::Retired(retired) => self.retire(thread, retired),

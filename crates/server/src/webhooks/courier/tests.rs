@@ -1,5 +1,7 @@
 //! What an application receives, and what its account's log tells of it.
 
+use std::cell::Cell;
+
 use axum::http::StatusCode;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -58,6 +60,43 @@ async fn a_notification_that_is_refused_is_not_repeated_and_is_an_error_in_the_l
     assert_eq!(entry.level, LogLevel::Error);
     assert_eq!(entry.call, Some(CALL));
     assert!(entry.message.starts_with("Customer Response 404 : POST "));
+}
+
+#[tokio::test]
+async fn a_notification_is_told_whatever_the_answer_says_of_its_body() {
+    let scene = Scene::answering(|_| {
+        let gzip = [("content-encoding", "gzip")];
+        (StatusCode::OK, gzip, "no gzip at all")
+    })
+    .await;
+    scene.notify(Stream::Call(CALL), "/status", "{}").await;
+    assert_eq!(scene.heard().len(), 1);
+    assert_eq!(scene.levels().await, [LogLevel::Info]);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_a_while_ends_no_call() {
+    let asked = Cell::new(0);
+    let ask = || async {
+        asked.set(asked.get() + 1);
+        match asked.get() {
+            ..3 => Err(StoreError::Locked),
+            times => Ok(times),
+        }
+    };
+    let deadline = Instant::now() + SCRIPT_BUDGET * 10;
+    assert_eq!(until_answered(deadline, ask).await, Ok(3));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_until_the_time_is_over_is_named() {
+    let failing = || async { Err::<(), _>(StoreError::Locked) };
+    let failure = until_answered(Instant::now() + STORE_PAUSE / 2, failing).await;
+    assert_eq!(failure, Err(StoreError::Locked.to_string()));
+
+    let silent = std::future::pending::<Result<(), StoreError>>;
+    let deadline = Instant::now() + STORE_PAUSE / 2;
+    assert!(until_answered(deadline, silent).await.is_err());
 }
 
 #[tokio::test]

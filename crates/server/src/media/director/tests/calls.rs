@@ -187,7 +187,7 @@ fn a_call_that_we_place_hears_early_media_and_is_believed_once_it_answers() {
     assert_eq!(stage.news, [], "nobody is believed before the answer");
     stage.director.answered(call);
     let mut number = 0;
-    let speaking = MediaEvent::Speaking {
+    let speaking = MediaEvent::Voice {
         call,
         speaking: true,
     };
