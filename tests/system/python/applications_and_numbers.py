@@ -80,3 +80,7 @@ refused(
     lambda: api.get_an_application(application.application_id),
 )
 assert_page(api.list_applications(), 1)
+
+# A bridge has no carrier's stock to choose from.
+available = api.list_available_numbers()
+assert available.total == 0 and available.available_phone_numbers == []

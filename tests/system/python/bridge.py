@@ -105,13 +105,15 @@ class Application:
 class Phone:
     """A call placed by sipp, which hangs up after some seconds.
 
-    With keys it presses those a second after the answer, the late ones when it is told to, and
+    Without a number of seconds it stays until the bridge hangs up. With keys it presses those a second after the answer, the late ones when it is told to, and
     leaves the hanging up to the bridge.
     """
 
     def __init__(self, target, seconds, keys="", late_keys="", late_after=12):
         self.folder = tempfile.TemporaryDirectory()
         scenario = os.environ["SIPP_SCENARIO"]
+        if seconds is None:
+            scenario, seconds = os.path.join(os.path.dirname(scenario), "stay.xml"), 0
         if keys:
             scenario = self.keypad(scenario, keys, late_keys, late_after)
         self.process = subprocess.Popen(

@@ -159,3 +159,29 @@ assert connected.as_sent["dialCallStatus"] == "inProgress", connected.as_sent
 until("the call is over", lambda: api.get_a_call(made.call_id).status == "completed")
 logs = until("the call has a log", lambda: (p := api.list_call_logs(made.call_id)).total and p)
 assert any("/api" in log.message for log in logs.logs), logs
+
+# Somebody waits in the queue until REST takes them out: the front, and by name.
+app.scripts["/voice"] = script(
+    freeclimb.Enqueue(
+        queue_id=queue, action_url=app.url("/released"), wait_url=app.url("/waiting")
+    )
+)
+app.scripts["/waiting"] = script(freeclimb.Pause(length=60_000))
+app.scripts["/released"] = script(freeclimb.Hangup())
+for turn, take in enumerate(
+    (
+        lambda member: api.dequeue_head_member(queue),
+        lambda member: api.dequeue_a_member(queue, member.call_id),
+    )
+):
+    phone = Phone(OWN, seconds=None)
+    until("somebody waits", lambda: len(app.told("/waiting")) == turn + 1)
+    member = api.get_head_member(queue)
+    assert member.position == 1 and member.wait_time >= 0 and member.date_enqueued, member
+    assert member.call_id == app.told("/waiting")[turn].call_id
+    assert api.get_a_member(queue, member.call_id).call_id == member.call_id
+    assert [one.call_id for one in api.list_members(queue).queue_members] == [member.call_id]
+    assert take(member).call_id == member.call_id
+    until("the application is asked", lambda: len(app.told("/released")) == turn + 1)
+    phone.wait()
+assert api.get_a_queue(queue).current_size == 0
