@@ -1,7 +1,7 @@
 //! What need not be done is not done: one encode for all who hear the same, and none in silence.
 
 use tutti_model::Codec;
-use tutti_sim::{Mouth, Random, Studio, Tone, Voice};
+use tutti_sim::{Mouth, Random, Studio, Talk, Tone, Voice};
 
 use crate::stage::{LISTEN_ONLY, TALK_AND_LISTEN, allow, joined, studio};
 
@@ -157,4 +157,36 @@ fn a_crowd_that_comes_with_its_rooms_noise_costs_no_encoder_each() {
     studio.ticks(10).unwrap();
     let (encodes, _) = work_in_a_second(&mut studio);
     assert!(encodes <= 60, "{encodes} encodes in a second");
+}
+
+/// For how long each of three has the floor, in samples.
+const TURN: usize = 3 * 48_000;
+
+#[test]
+fn three_who_take_turns_cost_hardly_more_than_one_encode() {
+    for codec in CODECS {
+        let mut studio = studio();
+        for number in 0..TALKERS {
+            let mut talk = Talk::new(Random::new(number as u64), 110.0 + 40.0 * number as f32);
+            let mut said = talk.seconds(30.0, -26.0).to_vec();
+            for (at, turn) in said.chunks_mut(TURN).enumerate() {
+                if at % TALKERS != number {
+                    turn.fill(0.0);
+                }
+            }
+            joined(
+                &mut studio,
+                codec,
+                Mouth::Sound(said.into()),
+                TALK_AND_LISTEN,
+            );
+        }
+        studio.ticks(450).unwrap();
+        let before = studio.encodes();
+        studio.ticks(900).unwrap();
+        let encodes = studio.encodes() - before;
+        println!("{codec:?}: {:.2} encodes a tick", encodes as f64 / 900.0);
+        // Two who listen hear the same, but for a while after they have spoken themselves.
+        assert!(encodes <= 1_300, "{codec:?}: {encodes} encodes");
+    }
 }

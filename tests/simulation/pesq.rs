@@ -297,6 +297,7 @@ impl Judge {
     /// of its own.
     fn hand_over(&self, voice: &str, said: &Audio, name: &str, codec: Codec) -> [Sound; 2] {
         let private = PrivateTimes {
+            in_pause: Duration::from_millis(100),
             least: Duration::from_millis(100),
             most: Duration::from_millis(100),
         };

@@ -5,7 +5,7 @@ use tutti_model::{Beep, CallId, ConferenceId, PromptId};
 use crate::beep::BeepPlayer;
 use crate::codec::CodecError;
 use crate::contributors::Contributors;
-use crate::frame::{FRAME_SAMPLES, Frame};
+use crate::frame::{FRAME_SAMPLES, Frame, rms};
 use crate::limiter::Limiter;
 use crate::mix_class::{ClassKey, MixClass, RECENT_FRAMES};
 use crate::outlet::Encoded;
@@ -19,6 +19,12 @@ const MAX_CLASSES: usize = 32;
 
 /// The most threads besides this one that mix one conference.
 const MAX_TRUNKS: usize = 15;
+
+/// A mix no louder than this is quiet: −54 dBFS. Then a leg may change its encoder unheard.
+const QUIET: f32 = 0.002;
+
+/// After so many quiet ticks it is a pause, and no encoder remembers what was said before: 60 ms.
+const PAUSE: u32 = 3;
 
 /// The most prompts that one conference hears at the same time; one more is given back unused.
 pub const MOST_CONFERENCE_PROMPTS: usize = 8;
@@ -48,6 +54,8 @@ pub struct Conference {
     limiter: Limiter,
     /// The limiter before this tick, from which a leg that leaves its class goes on.
     limiter_before: Limiter,
+    /// For how many ticks the mix has been quiet.
+    quiet_for: u32,
     /// The mixes of the last ticks, oldest first.
     recent: [Frame; RECENT_FRAMES],
     classes: [Option<Box<MixClass>>; MAX_CLASSES],
@@ -78,6 +86,7 @@ impl Conference {
             mix: [0.0; FRAME_SAMPLES],
             limiter: Limiter::default(),
             limiter_before: Limiter::default(),
+            quiet_for: 0,
             recent: [[0.0; FRAME_SAMPLES]; RECENT_FRAMES],
             classes: Default::default(),
             asked: Vec::with_capacity(MAX_CLASSES),
@@ -283,6 +292,11 @@ impl Conference {
         add(&mut self.mix, &self.beside);
         self.limiter_before = self.limiter;
         self.limiter.process(&mut self.mix);
+        self.quiet_for = if rms(&self.mix) > QUIET {
+            0
+        } else {
+            self.quiet_for.saturating_add(1)
+        };
         if let Some(recording) = &mut self.recording {
             recording.tap.push(recording.position, &self.mix);
             recording.position += FRAME_SAMPLES as u64;
@@ -297,6 +311,16 @@ impl Conference {
     /// The full mix, before anybody's own limiter: for a leg that hears it alone.
     pub(crate) fn mix(&self) -> &Frame {
         &self.mix
+    }
+
+    /// Whether nothing but noise was heard in the tick before.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet_for > 0
+    }
+
+    /// Whether nothing but noise has been heard for a moment.
+    pub(crate) fn is_in_pause(&self) -> bool {
+        self.quiet_for >= PAUSE
     }
 
     /// The mix without one contributor's own voice, or all of it; not limited yet.

@@ -33,6 +33,11 @@ impl Ramp {
         self.gain == 1.0 && self.target == 1.0
     }
 
+    /// Whether the gain is where it is to be.
+    pub fn is_at_rest(&self) -> bool {
+        self.gain == self.target
+    }
+
     /// Lets a silent frame pass: the gain arrives where it was on its way to.
     pub fn pass(&mut self) {
         self.gain = self.target;

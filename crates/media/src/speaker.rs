@@ -42,6 +42,11 @@ impl Speaker {
         self.speaking
     }
 
+    /// Whether silence says nothing new.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.speaking && self.otherwise == 0
+    }
+
     /// Nobody speaks here any more: it has left, or may not talk.
     pub(crate) fn stop(&mut self) {
         self.otherwise = 0;

@@ -36,4 +36,15 @@ pub trait Transport {
     ///
     /// A transport may spare itself what it knows to be in vain.
     fn settle(&mut self, _peer: Option<SocketAddr>) {}
+
+    /// Whether it is known without a look when something comes: then [`has_news`](Self::has_news)
+    /// tells, and nobody need ask for what has not come.
+    fn tells_of_news(&self) -> bool {
+        false
+    }
+
+    /// Whether something may have come since the last datagram was taken.
+    fn has_news(&self) -> bool {
+        true
+    }
 }

@@ -135,6 +135,14 @@ impl Transport for SimTransport {
         let mut queues = self.queues.borrow_mut();
         queues.to_caller.push((channel, to, nobody_asks), datagram);
     }
+
+    fn tells_of_news(&self) -> bool {
+        true
+    }
+
+    fn has_news(&self) -> bool {
+        !self.queues.borrow().to_bridge.parcels.is_empty()
+    }
 }
 
 impl Queue {

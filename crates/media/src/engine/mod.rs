@@ -45,6 +45,8 @@ pub struct Engine<T> {
     conferences_used: usize,
     /// The phase of each leg's ticks, apart from the legs, so that the others' are not touched.
     phases: Vec<u8>,
+    /// How many ticks have passed each leg by that sleeps.
+    sleeps: Vec<Option<u32>>,
     legs: usize,
     ticks: [u64; PHASES as usize],
     spares: Spares,
@@ -63,6 +65,7 @@ impl<T: Transport> Engine<T> {
             seats_used: 0,
             conferences_used: 0,
             phases: vec![0; usize::from(legs)],
+            sleeps: vec![None; usize::from(legs)],
             legs: 0,
             ticks: [0; PHASES as usize],
             spares: Spares::new(),
@@ -150,6 +153,9 @@ impl<T: Transport> Engine<T> {
                         if let Some(phase) = self.phases.get_mut(usize::from(slot.0)) {
                             *phase = (slot.0 % u16::from(PHASES)) as u8;
                         }
+                        if let Some(sleep) = self.sleeps.get_mut(usize::from(slot.0)) {
+                            *sleep = None;
+                        }
                         let seat = Seat {
                             leg,
                             conference: None,
@@ -169,6 +175,7 @@ impl<T: Transport> Engine<T> {
                 }
             }
             EngineCommand::RemoveLeg { slot } => {
+                self.wake(slot);
                 self.leave(slot, emit);
                 if let Some(mut seat) = self
                     .seats
@@ -413,6 +420,7 @@ impl<T: Transport> Engine<T> {
             seats_used,
             conferences_used,
             phases,
+            sleeps,
             ticks,
             spares,
             complexity,
@@ -430,7 +438,17 @@ impl<T: Transport> Engine<T> {
         for conference in of_phase(conferences, phase) {
             conference.begin_tick();
         }
-        for (seat, _) in seated(seats, phases, phase) {
+        for (seat, index) in seated(seats, phases, phase) {
+            if let Some(sleep) = sleeps.get_mut(index)
+                && let Some(passed) = sleep
+            {
+                if !seat.leg.has_news() {
+                    *passed = passed.saturating_add(1);
+                    continue;
+                }
+                seat.leg.wake(*passed);
+                *sleep = None;
+            }
             if seat.leg.receive(buffer.as_mut_slice()) {
                 let call = seat.leg.call();
                 while let Some(digit) = seat.leg.poll_digit() {
@@ -445,6 +463,11 @@ impl<T: Transport> Engine<T> {
             }
             if let Some(speaking) = seat.leg.poll_voice() {
                 emit(EngineEvent::Voice { call, speaking });
+            }
+            if seat.leg.may_sleep(now)
+                && let Some(sleep) = sleeps.get_mut(index)
+            {
+                *sleep = Some(0);
             }
         }
         for conference in of_phase(conferences, phase) {
@@ -513,8 +536,20 @@ impl<T: Transport> Engine<T> {
         Some(&seat.leg)
     }
 
+    /// A leg to which something happens, so that it sleeps no longer.
     fn seat(&mut self, slot: LegSlot) -> Option<&mut Seat<T>> {
+        self.wake(slot);
         self.seats.get_mut(usize::from(slot.0))?.as_mut()
+    }
+
+    fn wake(&mut self, slot: LegSlot) {
+        let at = usize::from(slot.0);
+        let passed = self.sleeps.get_mut(at).and_then(Option::take);
+        if let Some(passed) = passed
+            && let Some(Some(seat)) = self.seats.get_mut(at)
+        {
+            seat.leg.wake(passed);
+        }
     }
 
     fn conference(&mut self, slot: ConferenceSlot) -> Option<&mut Conference> {
@@ -522,6 +557,7 @@ impl<T: Transport> Engine<T> {
     }
 
     fn leave(&mut self, slot: LegSlot, emit: &mut impl FnMut(EngineEvent<T>)) {
+        self.wake(slot);
         let Some(Some(seat)) = self.seats.get_mut(usize::from(slot.0)) else {
             return;
         };

@@ -146,10 +146,13 @@ impl DelayEstimator {
 
     /// Lets a tick go by.
     pub(crate) fn tick(&mut self) {
-        self.peak_us = self
-            .peak_us
-            .saturating_sub(PEAK_FALLS_US_PER_TICK)
-            .max(self.base_us);
+        self.pass(1);
+    }
+
+    /// Lets so many ticks go by.
+    pub(crate) fn pass(&mut self, ticks: u32) {
+        let fallen_us = PEAK_FALLS_US_PER_TICK.saturating_mul(i64::from(ticks));
+        self.peak_us = self.peak_us.saturating_sub(fallen_us).max(self.base_us);
     }
 
     /// Nothing has come in time, perhaps for a while already.

@@ -224,6 +224,19 @@ impl Playout {
         }
     }
 
+    /// Lets ticks go by of which nobody wants to hear anything, while nothing is decoded.
+    pub(crate) fn pass(&mut self, ticks: u32) {
+        self.ticks.pass(ticks);
+        self.delay.pass(ticks);
+        self.ticks_since_scaling = self.ticks_since_scaling.saturating_add(ticks);
+        if let Flow::Resting {
+            head: Some(head), ..
+        } = &mut self.flow
+        {
+            *head = head.saturating_add(self.frame as i64 * i64::from(ticks));
+        }
+    }
+
     /// Fills `out`, which is one frame at the codec's rate, for the tick that began.
     pub(crate) fn pull(&mut self, out: &mut [f32], counters: &mut ReceiveCounters) -> Pulled {
         let pulled = self.fill(counters);

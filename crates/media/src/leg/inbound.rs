@@ -4,7 +4,7 @@ use tutti_model::{AudioLevel, Timestamp};
 
 use super::Leg;
 use crate::conference::Conference;
-use crate::frame::{Frame, rms};
+use crate::frame::Frame;
 use crate::receiver::{Pulled, Rest};
 use crate::rtp::{Contributor, RtpPacket, is_rtcp};
 use crate::transport::{Channel, Transport};
@@ -27,9 +27,6 @@ const SPOKE_LATELY: u32 = 50;
 
 /// Ticks without a voice after which a leg need not be decoded: 1 s.
 const REST_AFTER: u32 = 50;
-
-/// A mix no louder than this is a moment at which a leg may change its encoder: −54 dBFS.
-const QUIET_MOMENT: f32 = 0.002;
 
 /// The most datagrams that one leg is given time for in one tick.
 const DATAGRAMS_PER_TICK: usize = 64;
@@ -131,6 +128,35 @@ impl<T: Transport> Leg<T> {
         self.tell_of(self.speaker.is_speaking())
     }
 
+    /// Whether ticks may pass this leg by until something comes: it says nothing, nobody asks it
+    /// anything, and a silence more would leave everything as it is.
+    pub(crate) fn may_sleep(&self, now: Timestamp) -> bool {
+        self.transport.tells_of_news()
+            && !self.contributes
+            && self.media.receiver.is_resting()
+            && self.track.is_none()
+            && !self.is_followed()
+            && !self.told_speaking
+            && self.no_voice_for >= REST_AFTER
+            && self.since_voice >= SPOKE_LATELY
+            && self.inaudible_for >= self.private.most
+            && self.input.is_at_rest()
+            && self.talk.is_at_rest()
+            && self.speaker.is_at_rest()
+            && self.voice.is_at_rest()
+            && self.latch.only_source(now).is_some()
+    }
+
+    /// Whether something has come that ends the sleep.
+    pub(crate) fn has_news(&self) -> bool {
+        self.transport.has_news()
+    }
+
+    /// Makes up for ticks that have passed it by.
+    pub(crate) fn wake(&mut self, ticks: u32) {
+        self.media.receiver.pass(ticks);
+    }
+
     /// A tick in no conference: nobody hears this leg, but it may be recorded or watched.
     fn go_on_alone(&mut self, now: Timestamp, scratch: &mut Frame) -> Option<bool> {
         self.contributes = false;
@@ -213,10 +239,17 @@ impl<T: Transport> Leg<T> {
     }
 
     /// A leg that has been heard keeps a mix of its own for a while, and then until a moment at which
-    /// nobody hears that its encoder changes.
+    /// nobody hears that its encoder changes. A pause of everybody is one at any time: where there was
+    /// nothing to encode, both encoders remember the same.
     fn keeps_contributing(&self, conference: &Conference) -> bool {
-        conference.is_mixing()
-            && self.inaudible_for < self.private_most
-            && (self.inaudible_for < self.private_least || rms(conference.mix()) > QUIET_MOMENT)
+        let silent = self.inaudible_for;
+        let may_return = if silent < self.private.in_pause {
+            false
+        } else if silent < self.private.least {
+            conference.is_in_pause()
+        } else {
+            silent >= self.private.most || conference.is_quiet()
+        };
+        conference.is_mixing() && !may_return
     }
 }

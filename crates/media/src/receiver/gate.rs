@@ -226,6 +226,14 @@ impl Gate {
         rests
     }
 
+    /// Lets ticks go by in which nothing came, while the leg rests.
+    pub(super) fn pass(&mut self, ticks: u32) {
+        self.quiet_ticks = self.quiet_ticks.saturating_add(ticks);
+        if let Probe::In(left) = &mut self.probe {
+            *left = left.saturating_sub(ticks);
+        }
+    }
+
     /// Whether the leg is only listened to, and not heard.
     pub(super) fn is_probing(&self) -> bool {
         matches!(self.probe, Probe::Listening(1..))

@@ -305,6 +305,12 @@ impl Receiver {
         Ok(())
     }
 
+    /// Makes up for ticks that went by without a `pull`, while it rested and nothing came.
+    pub fn pass(&mut self, ticks: u32) {
+        self.playout.pass(ticks);
+        self.gate.pass(ticks);
+    }
+
     /// Fills one frame with what is heard in this tick.
     pub fn pull(&mut self, now: Timestamp, frame: &mut Frame) -> Pulled {
         self.playout.tick(now);

@@ -80,6 +80,14 @@ impl Transport for UdpLeg {
             let _ = connect(self.rtp.as_raw_fd(), &nobody());
         }
     }
+
+    fn tells_of_news(&self) -> bool {
+        self.rests
+    }
+
+    fn has_news(&self) -> bool {
+        self.place.as_ref().is_none_or(WatchPlace::has_report)
+    }
 }
 
 impl UdpLeg {

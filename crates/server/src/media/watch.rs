@@ -111,6 +111,12 @@ impl WatchPlace {
         seen
     }
 
+    /// Whether any of the sockets was reported since somebody last asked for it.
+    pub(super) fn has_report(&self) -> bool {
+        let reported = self.watch.reported.get(usize::from(self.place));
+        reported.is_none_or(|reported| reported.load(Ordering::Relaxed) != 0)
+    }
+
     /// Asks to be told when a socket can be read. What came before is told as well.
     pub(super) fn rest(&self, wire: Wire, socket: impl AsFd) -> bool {
         let mut event = self.resting(wire);
