@@ -1,6 +1,7 @@
 //! Says while a leg is quiet, from its payloads alone, that they need not be decoded.
 
 use crate::codec::activity::{Activity, Said};
+use crate::jitter::Need;
 use crate::rtp::ClientLevel;
 
 /// How many packets must have come while nobody spoke, until it is known how this leg is silent.
@@ -45,6 +46,9 @@ const FORGIVEN: f32 = 1.0 / 128.0;
 const PROBE_EVERY: u32 = 250;
 const PROBE_TICKS: u32 = 3;
 
+/// How many ticks later it is asked again for what was not to be had for that.
+const PROBE_AGAIN: u32 = 25;
+
 /// The quietest sound that refutes a claim of silence, where the leg's own silence is not louder.
 const REFUTES: f32 = 0.003_16;
 
@@ -81,6 +85,10 @@ pub(super) struct Gate {
     onset: Option<i64>,
     /// The last rest ended for a voice that the leg's owner has not heard.
     in_vain: bool,
+    /// The leg is to be decoded, and there was nothing to do that with.
+    put_off: bool,
+    /// The last rest ended for the sake of a claim.
+    has_probed: bool,
     /// How loud it was while nobody spoke.
     silence_rms: f32,
     probe: Probe,
@@ -139,6 +147,8 @@ impl Gate {
             woken_by: None,
             onset: None,
             in_vain: false,
+            put_off: false,
+            has_probed: false,
             silence_rms: 0.0,
             probe: Probe::In(PROBE_EVERY),
         }
@@ -149,6 +159,7 @@ impl Gate {
         self.may_rest = rest != Rest::Never;
         self.unheard = rest == Rest::Always;
         self.in_vain &= self.may_rest;
+        self.has_probed &= self.may_rest;
     }
 
     /// Another source is silent in another way. Its name tells apart legs, lest all of them be listened
@@ -212,7 +223,9 @@ impl Gate {
             Probe::Listening(0) => Probe::In(PROBE_EVERY),
             Probe::Listening(ticks) => Probe::Listening(ticks - 1),
         };
-        let rests = self.unheard || (rests && !self.is_probing());
+        // Whoever was to be heard and could not be still is.
+        self.put_off &= resting && !self.unheard;
+        let rests = self.unheard || (rests && !self.is_probing() && !self.put_off);
         if rests && !resting {
             self.woken_by = None;
             if std::mem::take(&mut self.in_vain) {
@@ -220,7 +233,10 @@ impl Gate {
             }
         }
         if resting && !rests {
-            self.onset = self.woken_by.take();
+            if !self.put_off {
+                self.onset = self.woken_by.take();
+            }
+            self.has_probed = self.is_probing();
             self.in_vain = self.may_rest && self.onset.is_some();
         }
         rests
@@ -236,6 +252,31 @@ impl Gate {
     /// Where the voice that ended the rest may have begun.
     pub(super) fn onset(&self) -> Option<i64> {
         self.onset
+    }
+
+    /// How much the leg needs to be decoded, when a rest ends.
+    pub(super) fn need(&self) -> Need {
+        if !self.may_rest {
+            Need::Must
+        } else if self.is_probing() {
+            Need::Probe
+        } else {
+            Need::Voice
+        }
+    }
+
+    /// Nothing was left to decode the leg with: its rest ends in a later tick.
+    pub(super) fn put_off(&mut self) {
+        if self.is_probing() {
+            self.probe = Probe::In(PROBE_AGAIN);
+        } else {
+            self.put_off = true;
+        }
+    }
+
+    /// Whether the leg was only listened to since the last rest.
+    pub(super) fn has_probed(&self) -> bool {
+        self.has_probed
     }
 
     /// Whether it wants to know how loud decoded frames are.
@@ -258,6 +299,7 @@ impl Gate {
 
     fn sound_at(&mut self, position: Option<i64>) {
         self.quiet_ticks = 0;
+        self.has_probed = false;
         self.doubtful = 0;
         self.doubtful_from = None;
         self.woken_by = position;
