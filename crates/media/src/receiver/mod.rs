@@ -85,6 +85,10 @@ pub struct ReceiveCounters {
     pub skipped_frames: u64,
     /// How often decoding began again after a rest.
     pub woke: u64,
+    /// How often that took something to decode with that another leg had given up.
+    pub lent: u64,
+    /// Ticks in which there was none, so that decoding began later.
+    pub put_off: u64,
 }
 
 /// What the peer reports about the stream that it hears.
@@ -345,10 +349,13 @@ impl Receiver {
     /// there is not to be heard.
     fn wake(&mut self, lender: &mut impl Lender, unheard: &mut Frame) {
         let (onset, need) = (self.gate.onset(), self.gate.need());
+        let lacks = self.playout.lacks_decoding();
         let counters = &mut self.counters;
         if self.playout.wake(onset, need, lender, unheard, counters) {
-            self.counters.woke += 1;
+            counters.woke += 1;
+            counters.lent += u64::from(lacks);
         } else {
+            counters.put_off += 1;
             self.gate.put_off();
         }
     }

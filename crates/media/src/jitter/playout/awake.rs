@@ -43,6 +43,8 @@ pub(super) struct Awake {
     pub(super) flow: Flow,
     /// The last packet announced a pause (DTX): what is invented now is comfort noise.
     pub(super) paused_by_peer: Option<Pause>,
+    /// For so many ticks its length is not changed.
+    pub(super) steady_for: u32,
 }
 
 impl Awake {
@@ -52,6 +54,7 @@ impl Awake {
             decoding,
             flow: Flow::Silent { after: None },
             paused_by_peer: None,
+            steady_for: 0,
         }
     }
 
@@ -384,6 +387,10 @@ impl Awake {
             return;
         };
         schedule.offset_us = self.offset_if(schedule, next);
+        if self.steady_for > 0 {
+            self.steady_for -= 1;
+            return;
+        }
         let short_us = schedule
             .offset_us
             .saturating_sub(schedule.target_us(next, 0));

@@ -23,6 +23,10 @@ const BACK_FRAMES: i64 = 3;
 /// What waited for something to be decoded with is heard so many frames late at most: half a second.
 const LATE_FRAMES: i64 = 25;
 
+/// For so many ticks what is heard late is not shortened: the quiet before a word would be, and the
+/// word's beginning with it.
+const STEADY_TICKS: u32 = 5;
+
 /// A stream that is not decoded: the leg is quiet and nobody needs it.
 #[derive(Default)]
 pub(super) struct Resting {
@@ -230,6 +234,9 @@ impl Resting {
             return;
         };
         schedule.offset_us += schedule.rate.micros(due.saturating_sub(begin));
+        if self.put_off.is_some() {
+            awake.steady_for = STEADY_TICKS;
+        }
         let mut narrow = [0.0; NARROW_SAMPLES];
         // What would have been heard before this tick is what a resampler must know.
         let before = match awake.decoding.is_narrow() {
