@@ -28,7 +28,7 @@ fn a_hundred_legs_that_wake_in_one_tick_are_all_heard_within_ten_ticks() {
     for codec in [Codec::Opus, Codec::Pcmu] {
         let mut studio = studio_with(plain_settings(), 101);
         let mut said = vec![0.0; 48_000 / 50 * GIVEN_UP as usize];
-        said.extend(Talk::new(Random::new(8), 120.0).seconds(2.0, -20.0));
+        said.extend_from_slice(&Talk::new(Random::new(8), 120.0).seconds(2.0, -20.0));
         let crowd: Vec<LegSlot> = (0..100)
             .map(|_| {
                 let mouth = Mouth::Sound(said.clone().into());
