@@ -49,6 +49,9 @@ const PROBE_TICKS: u32 = 3;
 /// How many ticks later it is asked again for what was not to be had for that.
 const PROBE_AGAIN: u32 = 25;
 
+/// What is heard late is no more ticks late than this.
+const MOST_LATE: u32 = 25;
+
 /// The quietest sound that refutes a claim of silence, where the leg's own silence is not louder.
 const REFUTES: f32 = 0.003_16;
 
@@ -87,6 +90,8 @@ pub(super) struct Gate {
     in_vain: bool,
     /// The leg is to be decoded, and there was nothing to do that with.
     put_off: bool,
+    /// By so many ticks what is heard since the last rest is later than it should be.
+    late: u32,
     /// The last rest ended for the sake of a claim.
     has_probed: bool,
     /// How loud it was while nobody spoke.
@@ -148,6 +153,7 @@ impl Gate {
             onset: None,
             in_vain: false,
             put_off: false,
+            late: 0,
             has_probed: false,
             silence_rms: 0.0,
             probe: Probe::In(PROBE_EVERY),
@@ -214,7 +220,9 @@ impl Gate {
     /// Lets a tick go by; says whether the leg may rest in it.
     pub(super) fn tick(&mut self, resting: bool) -> bool {
         self.quiet_ticks = self.quiet_ticks.saturating_add(1);
-        let rests = self.may_rest && self.quiet_ticks > QUIET_TICKS;
+        // Whoever was to be heard and could not be still is.
+        self.put_off &= resting && !self.unheard;
+        let rests = self.may_rest && self.quiet_ticks > QUIET_TICKS + self.late && !self.put_off;
         self.probe = match self.probe {
             Probe::In(0) if resting && rests && self.claims.relied_on => {
                 Probe::Listening(PROBE_TICKS)
@@ -223,9 +231,10 @@ impl Gate {
             Probe::Listening(0) => Probe::In(PROBE_EVERY),
             Probe::Listening(ticks) => Probe::Listening(ticks - 1),
         };
-        // Whoever was to be heard and could not be still is.
-        self.put_off &= resting && !self.unheard;
-        let rests = self.unheard || (rests && !self.is_probing() && !self.put_off);
+        let rests = self.unheard || (rests && !self.is_probing());
+        if rests {
+            self.late = 0;
+        }
         if rests && !resting {
             self.woken_by = None;
             if std::mem::take(&mut self.in_vain) {
@@ -271,6 +280,7 @@ impl Gate {
             self.probe = Probe::In(PROBE_AGAIN);
         } else {
             self.put_off = true;
+            self.late = MOST_LATE.min(self.late + 1);
         }
     }
 
