@@ -5,11 +5,11 @@ use tutti_model::Codec;
 use super::{CODECS, RESERVE, Wanted};
 use crate::jitter::{Decoding, Lender, Need};
 
-/// The most that one codec's legs that need every frame find left by others, while there is not one
-/// for every leg.
+/// While there is not one for every leg, legs in which a voice begins leave so many for those of which
+/// every frame is needed.
 const FOR_MUST: usize = RESERVE / 4;
 
-/// What is left by legs that are only listened to.
+/// Then legs that are only looked into leave so many for all others.
 const FOR_OTHERS: usize = RESERVE / 2;
 
 /// The most that are given up between two looks at them; legs keep what is more for a tick longer.
