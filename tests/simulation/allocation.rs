@@ -10,7 +10,7 @@ use std::time::Duration;
 use assert_no_alloc::{assert_no_alloc, reset_violation_count, violation_count};
 use tutti_media::{
     CallRecording, ConferencePrompt, ConferenceSlot, EngineCommand, EngineEvent, Frame, LegSlot,
-    Prompt, PromptAudio, Tap,
+    Prompt, PromptAudio, Retired, Tap,
 };
 use tutti_model::{
     Beep, CallId, Codec, Digit, Format, Privileges, PromptId, RecordedSide, RecordingId, Repeat,
@@ -74,6 +74,9 @@ fn a_busy_engine_allocates_nothing_in_a_thousand_ticks() {
 struct Busy {
     studio: Studio,
     legs: Vec<(LegSlot, Codec)>,
+    /// Legs that may talk for a while, and rest for so long between that they give up what they are
+    /// decoded with.
+    sleepers: Vec<LegSlot>,
     recorded: Arc<AtomicU64>,
     /// Frames of recordings of calls.
     of_calls: Arc<AtomicU64>,
@@ -87,6 +90,8 @@ struct Seen {
     digits: usize,
     prompts: usize,
     retired: usize,
+    /// Of these, what legs are decoded with.
+    decodings: usize,
     speaking: usize,
 }
 
@@ -101,11 +106,12 @@ impl Tap for CountingTap {
 
 impl Busy {
     fn new() -> Busy {
-        let mut studio = Studio::new(Random::new(4), Repertoire::default(), 64, 4);
+        let mut studio = Studio::new(Random::new(4), Repertoire::default(), 96, 4);
         (0..3).for_each(|slot| studio.open(ConferenceSlot(slot), slot < 2));
         let mut busy = Busy {
             studio,
             legs: Vec::new(),
+            sleepers: Vec::new(),
             recorded: Arc::default(),
             of_calls: Arc::default(),
             random: Random::new(5),
@@ -122,6 +128,14 @@ impl Busy {
             busy.studio
                 .join(slot, ConferenceSlot((number % 2) as u16), privileges);
             busy.legs.push((slot, codec));
+        }
+        // More of one codec than the thread keeps anything for.
+        let crowd = [Codec::Pcmu; 40];
+        for codec in CODECS.into_iter().chain(crowd) {
+            let setup = busy.setup(codec);
+            let slot = busy.studio.connect(setup).unwrap().unwrap();
+            busy.studio.join(slot, ConferenceSlot(0), LISTEN_ONLY);
+            busy.sleepers.push(slot);
         }
         busy
     }
@@ -147,6 +161,18 @@ impl Busy {
         let (slot, codec) = self.legs[self.random.below(self.legs.len())];
         let conference = ConferenceSlot(self.random.below(3) as u16);
         let sound = Voice::PROMPT.second();
+        let privileges = match tick % 250 {
+            200 => Some(TALK_AND_LISTEN),
+            230 => Some(LISTEN_ONLY),
+            _ => None,
+        };
+        if let Some(privileges) = privileges {
+            let allow = |slot: &LegSlot| EngineCommand::SetPrivileges {
+                slot: *slot,
+                privileges,
+            };
+            commands.extend(self.sleepers.iter().map(allow));
+        }
         match tick % 23 {
             0 => commands.push(EngineCommand::SetPrivileges {
                 slot,
@@ -312,6 +338,10 @@ impl Busy {
         assert!(sum(|leg| leg.lost) > 10);
         assert!(sum(|leg| leg.concealed_samples) > 0);
         assert!(sum(|leg| leg.rtcp_received) > 0);
+        let slept: Vec<_> = self.sleepers.iter().map(counters).collect();
+        assert!(slept.iter().all(|leg| leg.lent >= 3), "{slept:?}");
+        assert!(slept.iter().any(|leg| leg.put_off > 0), "{slept:?}");
+        assert!(seen.decodings > 10, "{} given up", seen.decodings);
     }
 }
 
@@ -321,7 +351,10 @@ impl Seen {
             match event {
                 EngineEvent::DigitPressed { .. } => self.digits += 1,
                 EngineEvent::PromptFinished { .. } => self.prompts += 1,
-                EngineEvent::Retired(_) => self.retired += 1,
+                EngineEvent::Retired(retired) => {
+                    self.retired += 1;
+                    self.decodings += usize::from(matches!(retired, Retired::Decoding(_)));
+                }
                 EngineEvent::Speaking { .. } | EngineEvent::Voice { .. } => self.speaking += 1,
                 EngineEvent::LegSilent { .. } | EngineEvent::Wanted(_) => {}
             }

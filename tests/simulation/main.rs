@@ -12,6 +12,7 @@ mod handover;
 mod hostile;
 mod identity;
 mod latency;
+mod lending;
 mod levels;
 mod machines;
 mod minus;

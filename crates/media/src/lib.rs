@@ -42,6 +42,7 @@ pub use frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
 pub use input::{
     DENOISER_DELAY_SAMPLES, Heard, InputChain, InputSettings, MOST_GAIN_DB, prepare_denoising,
 };
+pub use jitter::Decoding;
 pub use leg::{Leg, LegCounters, LegMedia, RtpIdentity};
 pub use limiter::{CEILING, LOOK_AHEAD_SAMPLES};
 pub use mix_class::{ClassKey, MixClass};

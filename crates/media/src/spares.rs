@@ -1,13 +1,19 @@
-//! Encoders that wait for a leg which begins to speak.
+//! Encoders and decoders that wait for a leg which begins to speak.
+
+mod decodings;
 
 use tutti_model::{Codec, Format};
 
 use crate::codec::{CodecError, EncoderSettings};
 use crate::engine::{ConferenceSlot, EngineCommand};
+use crate::jitter::Decoding;
 use crate::mix_class::{ClassKey, MixClass};
 use crate::outlet::Outlet;
 
-/// How many encoders of one codec are kept in reserve.
+pub(crate) use decodings::Decodings;
+
+/// How many encoders and decodings of one codec are kept in reserve; of what is given back, twice as
+/// many stay.
 const RESERVE: usize = 16;
 
 /// The most encoders that wait at all; more are given up.
@@ -33,6 +39,8 @@ pub enum Wanted {
     },
     /// Few encoders of this codec are left for legs that begin to speak.
     Outlet { codec: Codec },
+    /// Few decodings of this codec are left for legs that have none.
+    Decoding { codec: Codec },
 }
 
 impl Wanted {
@@ -49,11 +57,14 @@ impl Wanted {
             Wanted::Outlet { codec } => EngineCommand::AddOutlet {
                 outlet: Box::new(Outlet::new(Format::plain(codec), settings)?),
             },
+            Wanted::Decoding { codec } => EngineCommand::AddDecoding {
+                decoding: Box::new(Decoding::new(codec)?),
+            },
         })
     }
 }
 
-/// The encoders that nobody uses, and those that are on their way.
+/// The encoders and decodings that nobody uses, and those that are on their way.
 #[expect(
     clippy::vec_box,
     reason = "they move to legs and back without an allocation"
@@ -62,6 +73,7 @@ pub(crate) struct Spares {
     outlets: Vec<Box<Outlet>>,
     /// Of each of [`CODECS`]: whether a leg has it, and how many encoders were asked for.
     demands: [Demand; CODECS.len()],
+    pub(crate) decodings: Decodings,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,6 +87,7 @@ impl Spares {
         Spares {
             outlets: Vec::with_capacity(MOST),
             demands: [Demand::default(); CODECS.len()],
+            decodings: Decodings::new(),
         }
     }
 
@@ -118,7 +131,7 @@ impl Spares {
         self.give(outlet)
     }
 
-    /// A codec of which too few are left, each time one more is to be asked for.
+    /// A codec of which too few encoders or decodings are left, each time one more is to be asked for.
     pub(crate) fn poll_wanted(&mut self) -> Option<Wanted> {
         for (at, codec) in CODECS.into_iter().enumerate() {
             let left = self.count(codec);
@@ -128,7 +141,7 @@ impl Spares {
                 return Some(Wanted::Outlet { codec });
             }
         }
-        None
+        self.decodings.poll_wanted()
     }
 
     fn count(&self, codec: Codec) -> usize {

@@ -263,7 +263,7 @@ impl BenchWorld {
         self.bring_what_is_wanted();
     }
 
-    /// Brings the encoders that the engine has asked for.
+    /// Brings what the engine has asked for.
     fn bring_what_is_wanted(&mut self) {
         while let Some(wanted) = self.wanted.pop() {
             if let Ok(command) = wanted.make(LegSettings::default().encoder) {

@@ -304,7 +304,8 @@ impl Studio {
 
     fn bring_what_is_wanted(&mut self) -> Result<(), CodecError> {
         for made in wanted(&mut self.events, &self.settings)? {
-            self.made += 1;
+            let is_encoder = !matches!(made, EngineCommand::AddDecoding { .. });
+            self.made += u64::from(is_encoder);
             self.give(made);
         }
         Ok(())

@@ -77,16 +77,6 @@ impl Decoder {
         }
     }
 
-    /// How many samples a payload stands for, if it is audio of this codec.
-    pub fn samples_in(&self, payload: &[u8]) -> Option<usize> {
-        match self {
-            Decoder::Opus(_) => opus::samples_in(payload),
-            Decoder::G711(_) => g711::samples_in(payload),
-            Decoder::G722(_) => g722::samples_in(payload),
-            Decoder::L16(_) => l16::samples_in(payload),
-        }
-    }
-
     /// Decodes a payload to the front of `out`; returns how many samples it was.
     ///
     /// # Errors
@@ -145,6 +135,16 @@ impl Decoder {
             Decoder::G722(decoder) => decoder.reset(),
             Decoder::L16(decoder) => decoder.reset(),
         }
+    }
+}
+
+/// How many samples a payload stands for at the codec's own rate, if it is audio of this codec.
+pub fn samples_in(codec: Codec, payload: &[u8]) -> Option<usize> {
+    match codec {
+        Codec::Opus => opus::samples_in(payload),
+        Codec::Pcmu | Codec::Pcma => g711::samples_in(payload),
+        Codec::G722 => g722::samples_in(payload),
+        Codec::L16At16 | Codec::L16At48 => l16::samples_in(payload),
     }
 }
 
@@ -283,7 +283,7 @@ mod tests {
             let mut out = vec![0.0; samples];
             for frame in 0..50 {
                 let len = encoder.encode(&tone(frame), &mut payload).unwrap();
-                assert_eq!(decoder.samples_in(&payload[..len]), Some(samples));
+                assert_eq!(samples_in(format.codec, &payload[..len]), Some(samples));
                 assert_eq!(decoder.decode(&payload[..len], &mut out), Ok(samples));
             }
             let level = rms(&out) / rms(&tone(0));
@@ -352,7 +352,7 @@ mod tests {
             for round in 0..5_000 {
                 let len = usize::from(random()) * usize::from(random() % 5);
                 let payload: Vec<u8> = (0..len).map(|_| random()).collect();
-                let said = decoder.samples_in(&payload);
+                let said = samples_in(codec, &payload);
                 let heard = decoder.decode(&payload, &mut out);
                 if let Ok(samples) = heard {
                     assert_eq!(said, Some(samples), "round {round}");

@@ -149,6 +149,7 @@ impl<T: Transport> Engine<T> {
                     Some(place) => {
                         self.seats_used = self.seats_used.max(usize::from(slot.0) + 1);
                         self.spares.expect(leg.format().codec);
+                        self.spares.decodings.came(leg.lacks_decoding());
                         leg.arrive(now);
                         if let Some(phase) = self.phases.get_mut(usize::from(slot.0)) {
                             *phase = (slot.0 % u16::from(PHASES)) as u8;
@@ -161,10 +162,13 @@ impl<T: Transport> Engine<T> {
                             conference: None,
                         };
                         match place.replace(seat) {
-                            Some(seat) => retire(Retired::Leg {
-                                slot,
-                                leg: seat.leg,
-                            }),
+                            Some(seat) => {
+                                self.spares.decodings.went(seat.leg.lacks_decoding());
+                                retire(Retired::Leg {
+                                    slot,
+                                    leg: seat.leg,
+                                });
+                            }
                             None => self.legs += 1,
                         }
                         while let Some(wanted) = self.spares.poll_wanted() {
@@ -183,6 +187,7 @@ impl<T: Transport> Engine<T> {
                     .and_then(Option::take)
                 {
                     self.legs -= 1;
+                    self.spares.decodings.went(seat.leg.lacks_decoding());
                     if let Some(speaking) = seat.leg.hush() {
                         let call = seat.leg.call();
                         emit(EngineEvent::Speaking { call, speaking });
@@ -214,16 +219,19 @@ impl<T: Transport> Engine<T> {
                 description,
                 media,
             } => {
-                let unused = match self.seat(slot) {
-                    Some(seat) => seat.leg.reconfigure(now, description, media),
-                    None => media,
+                self.wake(slot);
+                let Some(Some(seat)) = self.seats.get_mut(usize::from(slot.0)) else {
+                    if let Some(media) = media {
+                        retire(Retired::Media(media));
+                    }
+                    return;
                 };
-                if let Some(media) = unused {
+                self.spares.decodings.went(seat.leg.lacks_decoding());
+                if let Some(media) = seat.leg.reconfigure(now, description, media) {
                     retire(Retired::Media(media));
                 }
-                if let Some(codec) = self.seat(slot).map(|seat| seat.leg.format().codec) {
-                    self.spares.expect(codec);
-                }
+                self.spares.expect(seat.leg.format().codec);
+                self.spares.decodings.came(seat.leg.lacks_decoding());
             }
             EngineCommand::Join {
                 slot,
@@ -274,6 +282,11 @@ impl<T: Transport> Engine<T> {
             EngineCommand::AddOutlet { outlet } => {
                 if let Some(surplus) = self.spares.add(outlet) {
                     retire(Retired::Outlet(surplus));
+                }
+            }
+            EngineCommand::AddDecoding { decoding } => {
+                if let Some(surplus) = self.spares.decodings.add(decoding) {
+                    retire(Retired::Decoding(surplus));
                 }
             }
             EngineCommand::SetComplexity(complexity) => self.complexity = complexity,
@@ -458,7 +471,8 @@ impl<T: Transport> Engine<T> {
             seat.leg.settle(now);
             let conference = place(conferences, seat.conference);
             let call = seat.leg.call();
-            if let Some(speaking) = seat.leg.contribute(now, conference, scratch) {
+            let lender = &mut spares.decodings;
+            if let Some(speaking) = seat.leg.contribute(now, conference, lender, scratch) {
                 emit(EngineEvent::Speaking { call, speaking });
             }
             if let Some(speaking) = seat.leg.poll_voice() {
@@ -469,6 +483,9 @@ impl<T: Transport> Engine<T> {
             {
                 *sleep = Some(0);
             }
+        }
+        while let Some(surplus) = spares.decodings.poll_surplus() {
+            emit(EngineEvent::Retired(Retired::Decoding(surplus)));
         }
         for conference in of_phase(conferences, phase) {
             conference.complete_mix();

@@ -6,6 +6,7 @@ use tutti_model::{
 
 use crate::call_recording::CallRecording;
 use crate::conference::Conference;
+use crate::jitter::Decoding;
 use crate::leg::{Leg, LegMedia};
 use crate::mix_class::MixClass;
 use crate::outlet::Outlet;
@@ -91,6 +92,10 @@ pub enum EngineCommand<T> {
     /// Brings an encoder for whoever begins to speak.
     AddOutlet {
         outlet: Box<Outlet>,
+    },
+    /// Brings what legs that wake are decoded with.
+    AddDecoding {
+        decoding: Box<Decoding>,
     },
     /// Lets encoders try so hard, 0 to 10, or as hard as they were made to.
     SetComplexity(Option<u8>),
@@ -204,6 +209,7 @@ pub enum Retired<T> {
     Media(Box<LegMedia>),
     Class(Box<MixClass>),
     Outlet(Box<Outlet>),
+    Decoding(Box<Decoding>),
     Trunk(Box<dyn Trunk>),
     Audio(Audio),
     Tap(Box<dyn Tap>),

@@ -3,8 +3,11 @@
 //! Packets are placed on one continuous timeline ([`Timeline`]), wait in a fixed store
 //! ([`PacketStore`]), and are played at a delay that follows their lateness ([`DelayEstimator`]).
 //! What is decoded waits in a [`SampleQueue`], where it is stretched and squeezed
-//! ([`time_scale`]). [`Playout`] puts them together and says what is heard in each tick.
+//! ([`time_scale`]). [`Playout`] puts them together and says what is heard in each tick. Decoder and
+//! queue are a part of their own ([`Decoding`]), which a stream has only while it is decoded and for
+//! a while afterwards.
 
+mod decoding;
 mod delay;
 mod loss;
 mod packet_store;
@@ -14,6 +17,8 @@ mod tick_grid;
 mod time_scale;
 mod timeline;
 
+pub use decoding::Decoding;
+pub(crate) use decoding::{KeepYours, Lender, Need};
 pub use delay::DelayBounds;
 pub(crate) use playout::{Arrived, Playout};
 pub(crate) use timeline::{Placed, Timeline};

@@ -74,11 +74,45 @@ impl StoredPacket {
     }
 }
 
+/// A packet and where its payload is, in little room: a leg has many slots.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    packet: StoredPacket,
+    position: i64,
+    number: u64,
+    /// No packet is as long as 65,535 samples.
+    samples: u16,
     payload_len: u16,
     first_block: u8,
+    repairs: bool,
+    new_source: bool,
+    ends_talk: bool,
+}
+
+impl Slot {
+    fn new(packet: StoredPacket, payload_len: usize, first_block: u8) -> Slot {
+        debug_assert!(packet.samples <= usize::from(u16::MAX));
+        Slot {
+            position: packet.position,
+            number: packet.number,
+            samples: packet.samples as u16,
+            payload_len: payload_len as u16,
+            first_block,
+            repairs: packet.repairs,
+            new_source: packet.new_source,
+            ends_talk: packet.ends_talk,
+        }
+    }
+
+    fn packet(&self) -> StoredPacket {
+        StoredPacket {
+            position: self.position,
+            samples: usize::from(self.samples),
+            number: self.number,
+            repairs: self.repairs,
+            new_source: self.new_source,
+            ends_talk: self.ends_talk,
+        }
+    }
 }
 
 /// What became of a packet.
@@ -108,11 +142,7 @@ impl PacketStore {
             ends_talk: false,
         };
         PacketStore {
-            slots: [Slot {
-                packet,
-                payload_len: 0,
-                first_block: NONE,
-            }; SLOTS],
+            slots: [Slot::new(packet, 0, NONE); SLOTS],
             len: 0,
             block_bytes: size.block_bytes,
             blocks: vec![0; size.block_bytes * (chained + 1)].into_boxed_slice(),
@@ -128,7 +158,7 @@ impl PacketStore {
             return Filed::TooLong;
         }
         let waiting = self.slots.get(..self.len).unwrap_or_default();
-        let found = waiting.binary_search_by_key(&packet.position, |slot| slot.packet.position);
+        let found = waiting.binary_search_by_key(&packet.position, |slot| slot.position);
         let Err(mut index) = found else {
             return Filed::PlaceTaken;
         };
@@ -143,11 +173,7 @@ impl PacketStore {
         let first_block = self.store(payload);
         self.slots.copy_within(index..self.len, index + 1);
         if let Some(slot) = self.slots.get_mut(index) {
-            *slot = Slot {
-                packet,
-                payload_len: payload.len() as u16,
-                first_block,
-            };
+            *slot = Slot::new(packet, payload.len(), first_block);
         }
         self.len += 1;
         Filed::Stored { displaced }
@@ -155,12 +181,12 @@ impl PacketStore {
 
     /// The packet whose audio comes first.
     pub(crate) fn first(&self) -> Option<StoredPacket> {
-        self.slots.get(..self.len)?.first().map(|slot| slot.packet)
+        self.slots.get(..self.len)?.first().map(Slot::packet)
     }
 
     /// The packet after that.
     pub(crate) fn second(&self) -> Option<StoredPacket> {
-        self.slots.get(..self.len)?.get(1).map(|slot| slot.packet)
+        self.slots.get(..self.len)?.get(1).map(Slot::packet)
     }
 
     /// How many packets end before a position, or there.
@@ -168,7 +194,7 @@ impl PacketStore {
         let waiting = self.slots.get(..self.len).unwrap_or_default();
         waiting
             .iter()
-            .take_while(|slot| slot.packet.end() <= position)
+            .take_while(|slot| slot.packet().end() <= position)
             .count()
     }
 
@@ -205,7 +231,7 @@ impl PacketStore {
             self.free_blocks += 1;
             block = after;
         }
-        Some(slot.packet)
+        Some(slot.packet())
     }
 
     /// Copies a payload into free blocks; there are enough.

@@ -7,6 +7,7 @@ use crate::conference::Conference;
 use crate::frame::Frame;
 use crate::receiver::{Pulled, Rest};
 use crate::rtp::{Contributor, RtpPacket, is_rtcp};
+use crate::spares::Decodings;
 use crate::transport::{Channel, Transport};
 
 /// The quietest frame that counts as contributing: anything that could be heard at all.
@@ -75,13 +76,14 @@ impl<T: Transport> Leg<T> {
         &mut self,
         now: Timestamp,
         conference: Option<&mut Conference>,
+        lender: &mut Decodings,
         scratch: &mut Frame,
     ) -> Option<bool> {
         let Some(conference) = conference else {
-            return self.go_on_alone(now, scratch);
+            return self.go_on_alone(now, lender, scratch);
         };
         self.media.receiver.set_rest(self.rest());
-        let pulled = self.media.receiver.pull(now, scratch);
+        let pulled = self.media.receiver.pull_lent(now, lender, scratch);
         self.keep_said(now, scratch);
         let nothing_is_said = pulled == Pulled::Silence && self.input.is_at_rest();
         let heard = self.input.process(scratch, pulled);
@@ -133,7 +135,7 @@ impl<T: Transport> Leg<T> {
     pub(crate) fn may_sleep(&self, now: Timestamp) -> bool {
         self.transport.tells_of_news()
             && !self.contributes
-            && self.media.receiver.is_resting()
+            && self.media.receiver.is_asleep()
             && self.track.is_none()
             && !self.is_followed()
             && !self.told_speaking
@@ -158,16 +160,21 @@ impl<T: Transport> Leg<T> {
     }
 
     /// A tick in no conference: nobody hears this leg, but it may be recorded or watched.
-    fn go_on_alone(&mut self, now: Timestamp, scratch: &mut Frame) -> Option<bool> {
+    fn go_on_alone(
+        &mut self,
+        now: Timestamp,
+        lender: &mut Decodings,
+        scratch: &mut Frame,
+    ) -> Option<bool> {
         self.contributes = false;
         if !self.is_followed() {
             self.media.receiver.set_rest(Rest::Always);
-            self.media.receiver.pull(now, scratch);
+            self.media.receiver.pull_lent(now, lender, scratch);
             self.voice.stop();
             return self.tell_of(false);
         }
         self.media.receiver.set_rest(Rest::Never);
-        let pulled = self.media.receiver.pull(now, scratch);
+        let pulled = self.media.receiver.pull_lent(now, lender, scratch);
         self.keep_said(now, scratch);
         let heard = self.input.process(scratch, pulled);
         self.follow_voice(now, heard.sounds);

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tutti_model::{
-    CallId, Digit, Format, Gains, MediaDescription, Privileges, PromptId, Timestamp,
+    CallId, Codec, Digit, Format, Gains, MediaDescription, Privileges, PromptId, Timestamp,
 };
 
 use crate::call_recording::{CallRecording, MOST_CALL_RECORDINGS};
@@ -241,6 +241,12 @@ impl<T: Transport> Leg<T> {
         &mut self.transport
     }
 
+    /// The codec of its peer's voice, if it has nothing to decode that with and is lent it when it
+    /// wakes.
+    pub(crate) fn lacks_decoding(&self) -> Option<Codec> {
+        self.media.receiver.lacks_decoding()
+    }
+
     /// Tells the transport whom it may forget about.
     pub(crate) fn settle(&mut self, now: Timestamp) {
         self.transport.settle(self.latch.only_source(now));
@@ -457,11 +463,12 @@ impl<T: Transport> Leg<T> {
 mod tests {
     use std::net::SocketAddr;
 
-    use tutti_model::{Codec, ConferenceId, Format, MediaFlow};
+    use tutti_model::{ConferenceId, MediaFlow};
 
     use super::*;
     use crate::codec::Encoder;
     use crate::input::signals::{Signal, sine};
+    use crate::spares::Decodings;
     use crate::transport::{Channel, Datagram};
 
     const T0: Timestamp = Timestamp::from_micros(0);
@@ -524,6 +531,7 @@ mod tests {
     struct Stage {
         leg: Leg<Line>,
         conference: Conference,
+        decodings: Decodings,
         is_inside: bool,
         now: Timestamp,
     }
@@ -548,6 +556,7 @@ mod tests {
             Stage {
                 leg,
                 conference,
+                decodings: Decodings::new(),
                 is_inside: true,
                 now: T0,
             }
@@ -564,7 +573,10 @@ mod tests {
                 self.conference.begin_tick();
                 self.leg.receive(&mut [0; 1_500]);
                 let conference = self.is_inside.then_some(&mut self.conference);
-                let speaking = self.leg.contribute(self.now, conference, &mut scratch);
+                let lender = &mut self.decodings;
+                let speaking = self
+                    .leg
+                    .contribute(self.now, conference, lender, &mut scratch);
                 assert_eq!(speaking, None, "a muted leg does not speak");
                 told.extend(self.leg.poll_voice().map(|speaking| (tick, speaking)));
                 self.conference.complete_mix();

@@ -1,6 +1,7 @@
 //! Says while a leg is quiet, from its payloads alone, that they need not be decoded.
 
 use crate::codec::activity::{Activity, Said};
+use crate::jitter::Need;
 use crate::rtp::ClientLevel;
 
 /// How many packets must have come while nobody spoke, until it is known how this leg is silent.
@@ -45,6 +46,12 @@ const FORGIVEN: f32 = 1.0 / 128.0;
 const PROBE_EVERY: u32 = 250;
 const PROBE_TICKS: u32 = 3;
 
+/// How many ticks later it is asked again for what was not to be had for that.
+const PROBE_AGAIN: u32 = 25;
+
+/// What is heard late is no more ticks late than this.
+const MOST_LATE: u32 = 25;
+
 /// The quietest sound that refutes a claim of silence, where the leg's own silence is not louder.
 const REFUTES: f32 = 0.003_16;
 
@@ -81,6 +88,12 @@ pub(super) struct Gate {
     onset: Option<i64>,
     /// The last rest ended for a voice that the leg's owner has not heard.
     in_vain: bool,
+    /// The leg is to be decoded, and there was nothing to do that with.
+    put_off: bool,
+    /// By so many ticks what is heard since the last rest is later than it should be.
+    late: u32,
+    /// The last rest ended for the sake of a claim.
+    has_probed: bool,
     /// How loud it was while nobody spoke.
     silence_rms: f32,
     probe: Probe,
@@ -139,6 +152,9 @@ impl Gate {
             woken_by: None,
             onset: None,
             in_vain: false,
+            put_off: false,
+            late: 0,
+            has_probed: false,
             silence_rms: 0.0,
             probe: Probe::In(PROBE_EVERY),
         }
@@ -149,6 +165,7 @@ impl Gate {
         self.may_rest = rest != Rest::Never;
         self.unheard = rest == Rest::Always;
         self.in_vain &= self.may_rest;
+        self.has_probed &= self.may_rest;
     }
 
     /// Another source is silent in another way. Its name tells apart legs, lest all of them be listened
@@ -203,7 +220,9 @@ impl Gate {
     /// Lets a tick go by; says whether the leg may rest in it.
     pub(super) fn tick(&mut self, resting: bool) -> bool {
         self.quiet_ticks = self.quiet_ticks.saturating_add(1);
-        let rests = self.may_rest && self.quiet_ticks > QUIET_TICKS;
+        // Whoever was to be heard and could not be still is.
+        self.put_off &= resting && !self.unheard;
+        let rests = self.may_rest && self.quiet_ticks > QUIET_TICKS + self.late && !self.put_off;
         self.probe = match self.probe {
             Probe::In(0) if resting && rests && self.claims.relied_on => {
                 Probe::Listening(PROBE_TICKS)
@@ -213,6 +232,9 @@ impl Gate {
             Probe::Listening(ticks) => Probe::Listening(ticks - 1),
         };
         let rests = self.unheard || (rests && !self.is_probing());
+        if rests {
+            self.late = 0;
+        }
         if rests && !resting {
             self.woken_by = None;
             if std::mem::take(&mut self.in_vain) {
@@ -220,7 +242,10 @@ impl Gate {
             }
         }
         if resting && !rests {
-            self.onset = self.woken_by.take();
+            if !self.put_off {
+                self.onset = self.woken_by.take();
+            }
+            self.has_probed = self.is_probing();
             self.in_vain = self.may_rest && self.onset.is_some();
         }
         rests
@@ -246,6 +271,32 @@ impl Gate {
         self.onset
     }
 
+    /// How much the leg needs to be decoded, when a rest ends.
+    pub(super) fn need(&self) -> Need {
+        if !self.may_rest {
+            Need::Must
+        } else if self.is_probing() {
+            Need::Probe
+        } else {
+            Need::Voice
+        }
+    }
+
+    /// Nothing was left to decode the leg with: its rest ends in a later tick.
+    pub(super) fn put_off(&mut self) {
+        if self.is_probing() {
+            self.probe = Probe::In(PROBE_AGAIN);
+        } else {
+            self.put_off = true;
+            self.late = MOST_LATE.min(self.late + 1);
+        }
+    }
+
+    /// Whether the leg was only listened to since the last rest.
+    pub(super) fn has_probed(&self) -> bool {
+        self.has_probed
+    }
+
     /// Whether it wants to know how loud decoded frames are.
     pub(super) fn wants_levels(&self) -> bool {
         self.may_rest
@@ -266,6 +317,7 @@ impl Gate {
 
     fn sound_at(&mut self, position: Option<i64>) {
         self.quiet_ticks = 0;
+        self.has_probed = false;
         self.doubtful = 0;
         self.doubtful_from = None;
         self.woken_by = position;

@@ -4,14 +4,15 @@ mod gate;
 
 use std::time::Duration;
 
-use tutti_model::{AudioLevel, Digit, MediaDescription, Timestamp};
+use tutti_model::{AudioLevel, Codec, Digit, MediaDescription, Timestamp};
 
-use crate::codec::CodecError;
 use crate::codec::activity::{Activity, ActivityMeter, Said};
-use crate::frame::{Frame, SAMPLE_RATE_HZ, rms};
+use crate::codec::{CodecError, samples_in};
+use crate::frame::{Frame, rms};
 pub use crate::jitter::DelayBounds;
-use crate::jitter::{Arrived, ClockRate, Placed, Playout, StoredPacket, Timeline};
-use crate::resampler::Resampler;
+use crate::jitter::{
+    Arrived, ClockRate, KeepYours, Lender, Placed, Playout, StoredPacket, Timeline,
+};
 use crate::rtp::{
     ClientLevel, Malformed, NtpTime, Observation, Reception, ReportBlock, RtcpPacket, RtpPacket,
     SeqNo, SequenceTracker, TelephoneEvents, parse_compound,
@@ -19,15 +20,16 @@ use crate::rtp::{
 use gate::Gate;
 pub use gate::Rest;
 
-/// Samples in a frame at 16 kHz, the highest rate that is not ours.
-const NARROW_SAMPLES: usize = 320;
-
 /// The longest round trip that is believed.
 const MAX_RTT: Duration = Duration::from_secs(30);
 
 /// How long the source that is heard must have been silent before another is: a packet of 20 ms was
 /// missed, and one was not.
 const SILENT_BEFORE_CHANGE: Duration = Duration::from_millis(30);
+
+/// For how many ticks of a rest a leg keeps what it was decoded with: 2 s. After them nothing is left
+/// of it that would be heard.
+const KEPT_TICKS: u32 = 100;
 
 /// What a frame is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +85,10 @@ pub struct ReceiveCounters {
     pub skipped_frames: u64,
     /// How often decoding began again after a rest.
     pub woke: u64,
+    /// How often that took something to decode with that another leg had given up.
+    pub lent: u64,
+    /// Ticks in which there was none, so that decoding began later.
+    pub put_off: u64,
 }
 
 /// What the peer reports about the stream that it hears.
@@ -106,7 +112,8 @@ pub struct RemoteReport {
 ///
 /// Whoever needs nothing of a leg and has heard no voice on it for a while says so with `set_rest`.
 /// Then packets are only looked at, and decoded again, with the latest before them, as soon as one
-/// looks like a voice.
+/// looks like a voice. After a rest of 2 s it has nothing left to decode with, where somebody lends
+/// it that when it wakes.
 pub struct Receiver {
     payload_type: u8,
     event_type: Option<u8>,
@@ -125,12 +132,7 @@ pub struct Receiver {
     playout: Playout,
     meter: ActivityMeter,
     gate: Gate,
-    /// Samples in a frame of the codec.
-    frame: usize,
     claimed_level: Option<AudioLevel>,
-    upsampler: Option<Resampler>,
-    /// The resampler has not let out all of the last sound yet.
-    is_ringing: bool,
     events: TelephoneEvents,
     last_heard: Option<Timestamp>,
     remote_report: Option<RemoteReport>,
@@ -163,33 +165,23 @@ impl Receiver {
         bounds: DelayBounds,
     ) -> Result<Receiver, CodecError> {
         let codec = description.format.codec;
-        let playout = Playout::new(codec, bounds)?;
-        let rate_hz = playout.decoder().sample_rate_hz();
         let clock_rate_hz = codec.clock_rate();
-        let upsampler = if rate_hz == SAMPLE_RATE_HZ {
-            None
-        } else {
-            Some(Resampler::new(rate_hz, SAMPLE_RATE_HZ)?)
-        };
         Ok(Receiver {
             payload_type: description.payload_type,
             event_type: description.telephone_event,
             comfort_type: description.comfort_noise,
             level_extension: description.level_extension,
             clock_rate_hz,
-            samples_per_tick: (rate_hz / clock_rate_hz).max(1) as usize,
+            samples_per_tick: (codec.sample_rate() / clock_rate_hz).max(1) as usize,
             source: None,
             candidate: None,
             numbers: SequenceTracker::default(),
             timeline: Timeline::new(ClockRate::new(clock_rate_hz)),
             new_source: false,
-            playout,
+            playout: Playout::new(codec, bounds)?,
             meter: ActivityMeter::new(codec),
             gate: Gate::new(),
-            frame: (rate_hz / 50) as usize,
             claimed_level: None,
-            upsampler,
-            is_ringing: false,
             events: TelephoneEvents::new(clock_rate_hz),
             last_heard: None,
             remote_report: None,
@@ -205,6 +197,12 @@ impl Receiver {
     /// Whether nothing is decoded.
     pub fn is_resting(&self) -> bool {
         self.playout.is_resting()
+    }
+
+    /// Its codec, if it has given up what it was decoded with, and is lent another when it wakes.
+    pub(crate) fn lacks_decoding(&self) -> Option<Codec> {
+        let lacks = self.playout.lacks_decoding();
+        lacks.then_some(self.playout.codec())
     }
 
     /// Whether a key is held down: its tone, if there is one, is not to be heard.
@@ -305,6 +303,11 @@ impl Receiver {
         Ok(())
     }
 
+    /// Whether a `pull` does nothing but let time go by until a packet comes.
+    pub fn is_asleep(&self) -> bool {
+        self.playout.is_asleep()
+    }
+
     /// Makes up for ticks that went by without a `pull`, while it rested and nothing came.
     pub fn pass(&mut self, ticks: u32) {
         self.playout.pass(ticks);
@@ -313,23 +316,36 @@ impl Receiver {
 
     /// Fills one frame with what is heard in this tick.
     pub fn pull(&mut self, now: Timestamp, frame: &mut Frame) -> Pulled {
+        self.pull_lent(now, &mut KeepYours, frame)
+    }
+
+    /// The same, where somebody lends what a leg is decoded with. A leg for which nothing is left is
+    /// silent in this tick, and asks in the next again.
+    pub(crate) fn pull_lent(
+        &mut self,
+        now: Timestamp,
+        lender: &mut impl Lender,
+        frame: &mut Frame,
+    ) -> Pulled {
         self.playout.tick(now);
         let resting = self.playout.is_resting();
         match (resting, self.gate.tick(resting)) {
-            (true, true) => {
-                frame.fill(0.0);
-                return Pulled::Silence;
-            }
-            (true, false) => self.wake(frame),
+            (true, true) => self.playout.rest_on(lender),
+            (true, false) => self.wake(lender, frame),
             (false, true) => {
-                self.playout.rest();
-                self.is_ringing = false;
-                frame.fill(0.0);
-                return Pulled::Silence;
+                let keeps_for = if self.gate.has_probed() {
+                    0
+                } else {
+                    KEPT_TICKS
+                };
+                self.playout.rest(keeps_for);
             }
             (false, false) => {}
         }
-        let pulled = self.pull_decoded(frame);
+        let pulled = self.playout.pull(frame, &mut self.counters);
+        if self.playout.is_resting() {
+            return pulled;
+        }
         if self.gate.wants_levels() {
             self.gate.heard(rms(frame));
         }
@@ -340,43 +356,18 @@ impl Receiver {
         pulled
     }
 
-    /// Decodes again. `unheard` is used up: what is written there is not to be heard.
-    fn wake(&mut self, unheard: &mut Frame) {
-        self.counters.woke += 1;
-        let onset = self.gate.onset();
-        let mut narrow = [0.0; NARROW_SAMPLES];
-        let before = match &mut self.upsampler {
-            Some(upsampler) => {
-                upsampler.reset();
-                narrow.get_mut(..self.frame).unwrap_or_default()
-            }
-            None => &mut [],
-        };
-        let known = self.playout.wake(onset, before, &mut self.counters);
-        if let Some(upsampler) = &mut self.upsampler
-            && known
-        {
-            upsampler.process(before, unheard);
-        }
-    }
-
-    fn pull_decoded(&mut self, frame: &mut Frame) -> Pulled {
-        let Some(upsampler) = &mut self.upsampler else {
-            return self.playout.pull(frame, &mut self.counters);
-        };
-        let mut narrow = [0.0; NARROW_SAMPLES];
-        let narrow = narrow.get_mut(..self.frame).unwrap_or_default();
-        let pulled = self.playout.pull(narrow, &mut self.counters);
-        if pulled == Pulled::Silence && !self.is_ringing {
-            frame.fill(0.0);
-            return Pulled::Silence;
-        }
-        upsampler.process(narrow, frame);
-        // It delays sound by less than a frame, so that one more lets out all of it.
-        self.is_ringing = pulled != Pulled::Silence;
-        match pulled {
-            Pulled::Audio => Pulled::Audio,
-            Pulled::Concealed | Pulled::Silence => Pulled::Concealed,
+    /// Decodes again, if there is something to do that with. `unheard` is used up: what is written
+    /// there is not to be heard.
+    fn wake(&mut self, lender: &mut impl Lender, unheard: &mut Frame) {
+        let (onset, need) = (self.gate.onset(), self.gate.need());
+        let lacks = self.playout.lacks_decoding();
+        let counters = &mut self.counters;
+        if self.playout.wake(onset, need, lender, unheard, counters) {
+            counters.woke += 1;
+            counters.lent += u64::from(lacks);
+        } else {
+            counters.put_off += 1;
+            self.gate.put_off();
         }
     }
 
@@ -414,7 +405,7 @@ impl Receiver {
         let Some(seq) = self.admit(now, packet) else {
             return;
         };
-        let Some(position) = self.place(now, seq, packet, self.frame) else {
+        let Some(position) = self.place(now, seq, packet, self.playout.frame()) else {
             return;
         };
         let silence = Activity {
@@ -461,10 +452,7 @@ impl Receiver {
         if packet.payload().len() > crate::codec::MAX_PAYLOAD_BYTES {
             return Err(Malformed::PayloadTooLong);
         }
-        let samples = self
-            .playout
-            .decoder()
-            .samples_in(packet.payload())
+        let samples = samples_in(self.playout.codec(), packet.payload())
             .ok_or(Malformed::PayloadNotOfCodec)?;
         self.last_heard = Some(now);
         let Some(seq) = self.admit(now, packet) else {

@@ -4,6 +4,7 @@ mod delay;
 mod rest;
 mod trouble;
 
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tutti_model::{Codec, Format, MediaFlow};
@@ -11,6 +12,7 @@ use tutti_model::{Codec, Format, MediaFlow};
 use super::*;
 use crate::codec::{Encoder, EncoderSettings};
 use crate::frame::{FRAME_SAMPLES, rms};
+use crate::jitter::{Decoding, Need};
 use crate::rtp::{Header, RtcpWriter, RtpTime, SenderInfo, write_header};
 
 const CODECS: [Codec; 4] = [Codec::Opus, Codec::Pcmu, Codec::Pcma, Codec::G722];
@@ -759,8 +761,40 @@ struct Caller {
     network: Vec<(i64, Vec<u8>)>,
 }
 
+/// Has what legs give up, if they do, and lends it.
+#[derive(Default)]
+struct Pool {
+    takes: bool,
+    decodings: VecDeque<Box<Decoding>>,
+    /// So many times it says that nothing is left.
+    refuses: u32,
+}
+
+impl Lender for Pool {
+    fn lend(&mut self, codec: Codec, _: Need) -> Option<Box<Decoding>> {
+        if self.refuses > 0 {
+            self.refuses -= 1;
+            return None;
+        }
+        let lent = self.decodings.pop_front()?;
+        assert_eq!(lent.codec(), codec);
+        Some(lent)
+    }
+
+    fn take_back(&mut self, mut decoding: Box<Decoding>) -> Option<Box<Decoding>> {
+        if !self.takes {
+            return Some(decoding);
+        }
+        decoding.reset();
+        self.decodings.push_back(decoding);
+        None
+    }
+}
+
 struct Call {
+    format: Format,
     receiver: Receiver,
+    pool: Pool,
     sender: Caller,
     now_us: i64,
     /// When the sender has its next frame, in nanoseconds: it may be skewed.
@@ -811,7 +845,9 @@ impl Call {
         };
         let now_us = 1_700_000_000_000_000;
         Call {
+            format,
             receiver: Receiver::new(&description).unwrap(),
+            pool: Pool::default(),
             sender: Caller {
                 encoder: Encoder::new(&format, EncoderSettings::default()).unwrap(),
                 sound,
@@ -879,7 +915,7 @@ impl Call {
             }
             let mut frame = [f32::NAN; FRAME_SAMPLES];
             let woke = Timestamp::from_micros(self.now_us + self.late_us);
-            match self.receiver.pull(woke, &mut frame) {
+            match self.receiver.pull_lent(woke, &mut self.pool, &mut frame) {
                 Pulled::Audio => heard.audio += 1,
                 Pulled::Concealed => {}
                 Pulled::Silence => {

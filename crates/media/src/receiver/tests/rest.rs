@@ -1,5 +1,7 @@
 //! Legs that are not decoded while nobody needs them.
 
+mod lent;
+
 use super::*;
 
 type Sound = fn(f64) -> f32;
@@ -71,9 +73,14 @@ fn format(codec: Codec, dtx: bool) -> Format {
 /// A resting leg against one that is always decoded: the share of ticks that it rests before the
 /// word, and how far its error lies below the word, over all of the word and over its beginning.
 fn wake(format: Format, sound: Sound, voice_from: f32) -> (f64, f32, f32) {
-    let mut always = Call::with(format, sound);
     let mut resting = Call::with(format, sound);
     resting.voice_from = Some(voice_from);
+    compare(&mut resting)
+}
+
+/// The same for any leg that has not begun.
+fn compare(resting: &mut Call) -> (f64, f32, f32) {
+    let mut always = Call::with(resting.format, resting.sender.sound);
     let mut rested = 0;
     let (mut ideal, mut heard) = (Vec::new(), Vec::new());
     for tick in 0..348 {

@@ -186,7 +186,7 @@ impl Director {
     fn bring(&mut self, thread: usize, wanted: Wanted) {
         match wanted.make(self.settings.leg.encoder) {
             Ok(command) => self.lanes[thread].send(command),
-            Err(error) => tracing::error!(?wanted, %error, "an encoder cannot be made"),
+            Err(error) => tracing::error!(?wanted, %error, "a codec cannot be set up"),
         }
     }
 
@@ -212,6 +212,7 @@ impl Director {
             Retired::Media(_)
             | Retired::Class(_)
             | Retired::Outlet(_)
+            | Retired::Decoding(_)
             | Retired::Trunk(_)
             | Retired::Audio(_)
             | Retired::Tap(_)
