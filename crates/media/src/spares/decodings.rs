@@ -73,7 +73,11 @@ impl Decodings {
             return Some(decoding);
         };
         shelf.on_their_way = shelf.on_their_way.saturating_sub(1);
-        shelf.put(decoding)
+        if shelf.is_full() {
+            return Some(decoding);
+        }
+        shelf.decodings.push(decoding);
+        None
     }
 
     /// A codec of which too few are left, each time one more is to be asked for.
@@ -125,22 +129,20 @@ impl Lender for Decodings {
             return Some(decoding);
         };
         shelf.without += 1;
+        if shelf.is_full() {
+            self.surplus.push(decoding);
+            return None;
+        }
         // Here rather than when it is lent: a tick in which legs wake has enough to do.
         decoding.reset();
-        if let Some(surplus) = shelf.put(decoding) {
-            self.surplus.push(surplus);
-        }
+        shelf.decodings.push(decoding);
         None
     }
 }
 
 impl Shelf {
-    fn put(&mut self, decoding: Box<Decoding>) -> Option<Box<Decoding>> {
-        if self.decodings.len() >= 2 * RESERVE {
-            return Some(decoding);
-        }
-        self.decodings.push(decoding);
-        None
+    fn is_full(&self) -> bool {
+        self.decodings.len() >= 2 * RESERVE
     }
 }
 
