@@ -9,6 +9,7 @@ use tutti_model::ConferenceId;
 
 use super::super::counters::{Loads, ThreadCounters};
 use super::super::governor::{Governor, Verdict};
+use super::super::scheduling::Priority;
 use super::super::thread::{ThreadHandle, ThreadSettings};
 use super::super::udp::UdpLeg;
 
@@ -63,6 +64,11 @@ impl Lane {
 
     pub(super) fn counters(&self) -> &Arc<ThreadCounters> {
         &self.handle.counters
+    }
+
+    /// What the system has given to the thread.
+    pub(super) fn priority(&self) -> Priority {
+        self.handle.priority
     }
 
     /// How much there is to do, for whoever looks for the quietest.

@@ -316,6 +316,7 @@ impl Stage {
             conferences: 64,
             part_legs,
             governor: true,
+            priority: Priority::default(),
             leg: LegSettings {
                 encoder: EncoderSettings {
                     complexity: 5,
