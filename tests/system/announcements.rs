@@ -7,7 +7,6 @@ use crate::bridge::{Bridge, Settings};
 use crate::guests::{Guests, MUSIC_HZ, wait_music};
 use crate::key_phone::KeyPhone;
 use crate::sipp::Sipp;
-use crate::tool::test_file;
 
 const NUMBER: &str = "+15550100400";
 
@@ -25,12 +24,11 @@ async fn a_caller_may_be_told_something_before_the_answer() {
 
     let script = json!([{ "PlayEarlyMedia": { "file": file } }, { "Reject": {} }]);
     application.answer("/voice", Answer::Percl(script));
-    let folder = tempfile::tempdir().unwrap();
-    let scenario = std::fs::read_to_string(test_file("sipp/early-refused.xml")).unwrap();
-    let scenario = scenario.replace("response=\"STATUS\"", "response=\"603\"");
-    let path = folder.path().join("early-refused.xml");
-    std::fs::write(&path, scenario).unwrap();
-    let mut sipp = Sipp::with_scenario(&bridge, &path);
+    let status = (
+        "response=\"STATUS\"".to_owned(),
+        "response=\"603\"".to_owned(),
+    );
+    let mut sipp = Sipp::with_words(&bridge, "early-refused.xml", &[status]);
     sipp.command.args(["-s", NUMBER, "-m", "1"]);
     sipp.run().await;
 }

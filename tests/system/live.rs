@@ -174,13 +174,13 @@ async fn an_account_is_watched_by_a_few_and_told_when_the_bridge_stops() {
 }
 
 /// The bridge's own API.
-struct Api {
+pub(crate) struct Api {
     client: Client,
     base: String,
 }
 
 impl Api {
-    fn of(bridge: &Bridge) -> Api {
+    pub(crate) fn of(bridge: &Bridge) -> Api {
         Api {
             client: http_client(),
             base: format!("http://{}/api/v1", bridge.http()),
@@ -202,7 +202,7 @@ impl Api {
         (status, serde_json::from_slice(&body).unwrap())
     }
 
-    async fn watch(&self) -> Watch {
+    pub(crate) async fn watch(&self) -> Watch {
         let answer = self.try_watch().await;
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
@@ -221,7 +221,7 @@ impl Api {
 }
 
 /// A stream of server-sent events.
-struct Watch {
+pub(crate) struct Watch {
     answer: Response,
     unread: String,
 }
@@ -235,7 +235,7 @@ impl Watch {
     }
 
     /// The next event of this name about a call.
-    async fn next_of(&mut self, name: &str, call: &str) -> Value {
+    pub(crate) async fn next_of(&mut self, name: &str, call: &str) -> Value {
         loop {
             let (found, data) = self.next().await;
             if found == name && data["callId"] == call {
@@ -245,7 +245,7 @@ impl Watch {
     }
 
     /// The next event: its name and its data.
-    async fn next(&mut self) -> (String, Value) {
+    pub(crate) async fn next(&mut self) -> (String, Value) {
         loop {
             if let Some((event, rest)) = self.unread.split_once("\n\n") {
                 let field = |name: &str| {

@@ -32,6 +32,7 @@ mod restart;
 mod ringing;
 mod schema;
 mod sipp;
+mod sipp_keys;
 mod story;
 mod tenants;
 mod tool;

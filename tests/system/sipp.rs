@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::UdpSocket;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -86,6 +87,59 @@ async fn a_held_call_comes_back_with_another_codec() {
     bridge.rest().until_status(&conference, "empty").await;
 }
 
+/// The parts of the call that sipp makes of `hold-codec.xml`, and whether the bridge is to send then.
+const HOLDS: [bool; 5] = [true, false, true, false, true];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_phone_is_sent_nothing_and_hears_again_with_every_codec() {
+    let bridge = Bridge::start().await;
+    let conference = bridge.rest().create_conference(json!({})).await;
+    for (payload_type, codec) in [
+        (0, "PCMU/8000"),
+        (8, "PCMA/8000"),
+        (9, "G722/8000"),
+        (111, "opus/48000/2"),
+    ] {
+        // Each part of the call has a port of its own, so that no clock tells them apart.
+        let ears = HOLDS.map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let mut words = vec![
+            ("TYPE".to_owned(), payload_type.to_string()),
+            ("CODEC".to_owned(), codec.to_owned()),
+        ];
+        for (number, ear) in (1..).zip(&ears) {
+            let port = ear.local_addr().unwrap().port();
+            words.push((format!("PORT{number}"), port.to_string()));
+        }
+        let mut sipp = Sipp::with_words(&bridge, "hold-codec.xml", &words);
+        sipp.command.args(["-s", &conference, "-m", "1"]);
+        sipp.run().await;
+        bridge.rest().until_status(&conference, "empty").await;
+        for ((number, ear), is_sent) in (1..).zip(&ears).zip(HOLDS) {
+            let types = payload_types(ear);
+            let right = types.iter().all(|heard| *heard == payload_type);
+            assert!(
+                right && types.is_empty() != is_sent,
+                "{codec}, part {number}: {types:?}"
+            );
+        }
+    }
+}
+
+/// The payload types of the RTP that has come.
+fn payload_types(ear: &UdpSocket) -> Vec<u8> {
+    ear.set_nonblocking(true).unwrap();
+    let mut buffer = [0; 2_048];
+    let datagrams = std::iter::from_fn(|| {
+        let length = ear.recv(&mut buffer).ok()?;
+        (length > 1).then_some(buffer[1])
+    });
+    // RTCP of a neighbouring port is none (RFC 5761 §4).
+    datagrams
+        .filter(|second| !(192..=223).contains(second))
+        .map(|second| second & 0x7f)
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_may_give_up_before_the_answer() {
     let application = Application::start().await;
@@ -142,13 +196,9 @@ async fn options_tells_that_calls_are_accepted() {
 }
 
 async fn refuse(bridge: &Bridge, target: &str, status: u16) {
-    let scenario = fs::read_to_string(test_file("sipp/refused.xml")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("refused.xml");
     // Only the answer that is waited for; the comment names it too.
-    let scenario = scenario.replace("response=\"STATUS\"", &format!("response=\"{status}\""));
-    fs::write(&file, scenario).unwrap();
-    let mut sipp = Sipp::with_scenario(bridge, &file);
+    let (waited, status) = ("response=\"STATUS\"", format!("response=\"{status}\""));
+    let mut sipp = Sipp::with_words(bridge, "refused.xml", &[(waited.to_owned(), status)]);
     sipp.command.args(["-s", target, "-m", "1"]);
     sipp.run().await;
 }
@@ -175,11 +225,23 @@ pub(crate) struct Sipp {
 
 impl Sipp {
     pub(crate) fn new(bridge: &Bridge, scenario: &str) -> Sipp {
-        Sipp::with_scenario(bridge, &test_file("sipp").join(scenario))
+        let file = test_file("sipp").join(scenario);
+        Sipp::in_folder(bridge, &file, tempfile::tempdir().unwrap())
     }
 
-    pub(crate) fn with_scenario(bridge: &Bridge, scenario: &std::path::Path) -> Sipp {
+    /// With a scenario in which words stand for others.
+    pub(crate) fn with_words(bridge: &Bridge, scenario: &str, words: &[(String, String)]) -> Sipp {
+        let text = fs::read_to_string(test_file("sipp").join(scenario)).unwrap();
+        let text = words
+            .iter()
+            .fold(text, |text, (word, means)| text.replace(word, means));
         let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(scenario);
+        fs::write(&file, text).unwrap();
+        Sipp::in_folder(bridge, &file, folder)
+    }
+
+    fn in_folder(bridge: &Bridge, scenario: &Path, folder: TempDir) -> Sipp {
         let mut command = tool("sipp");
         command
             .current_dir(folder.path())

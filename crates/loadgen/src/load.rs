@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tutti_model::Codec;
+use tutti_sip::Dial;
 
 use crate::comparison;
 use crate::crowd::Crowd;
@@ -19,6 +20,9 @@ use crate::voice::Manner;
 
 /// How many callers there can be.
 pub(crate) const MOST_CALLERS: u32 = 20_000;
+
+/// What a target looks like.
+const EXAMPLE_TARGET: &str = "sip:1000@192.0.2.7:5060";
 
 /// Synthetic callers on a SIP bridge, who check whom they hear.
 #[derive(Debug, Clone, clap::Args)]
@@ -266,6 +270,12 @@ fn targets(args: &LoadArgs) -> anyhow::Result<Vec<String>> {
         targets.extend(lines_of(path)?);
     }
     anyhow::ensure!(!targets.is_empty(), "there is nobody to call");
+    for target in &targets {
+        // Now, not when every call has failed.
+        Dial::new(target, "", String::new())
+            .check_target()
+            .map_err(|error| anyhow::anyhow!("{error}; one is written as {EXAMPLE_TARGET}"))?;
+    }
     Ok(targets)
 }
 
@@ -316,6 +326,35 @@ pub(crate) mod tests {
             "{report}"
         );
         report
+    }
+
+    #[tokio::test]
+    async fn a_target_that_cannot_be_called_is_named_before_anybody_calls() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("targets");
+        for wrong in [
+            "1000@192.0.2.7",
+            "192.0.2.7:5060",
+            "http://192.0.2.7/",
+            "sip:",
+            "sip:1000@192.0.2.7;transport=sctp",
+        ] {
+            let named = |error: anyhow::Error| {
+                let said = error.to_string();
+                assert!(
+                    said.contains(wrong) && said.contains(EXAMPLE_TARGET),
+                    "{said}"
+                );
+            };
+            let mut args = args(1, 1, 1);
+            args.target.push(wrong.to_owned());
+            named(load(args.clone()).await.unwrap_err());
+            args.target.clear();
+            std::fs::write(&file, format!("{EXAMPLE_TARGET}\n{wrong}\n")).unwrap();
+            args.targets = Some(file.clone());
+            args.find_limit = true;
+            named(run(args).await.unwrap_err());
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

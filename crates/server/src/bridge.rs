@@ -172,6 +172,7 @@ impl Bridge {
             conferences: u16::try_from(config.limits.conferences).unwrap_or(u16::MAX),
             part_legs: config.media.part_legs,
             governor: config.media.governor,
+            priority: config.media.priority,
             leg: leg_settings(&config.media),
         };
         let director =

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer};
 use tutti_model::AccountId;
 use url::Url;
 
+use crate::media::Priority;
 pub use trunk::Trunk;
 
 /// The prefix of environment variables; section and key follow, joined by two underscores.
@@ -93,6 +94,8 @@ pub struct Media {
     pub opus_bitrate: u32,
     /// Whether complexity is lowered, and then calls are refused, as ticks fill up.
     pub governor: bool,
+    /// How media threads stand among all that want their cores, where the system permits it.
+    pub priority: Priority,
     /// The bounds of the playout delay, in milliseconds.
     pub playout_delay: DelayRange,
     /// Whether every talker is brought to about the same loudness.
@@ -249,6 +252,7 @@ impl Default for Media {
             opus_complexity: 5,
             opus_bitrate: 32_000,
             governor: true,
+            priority: Priority::default(),
             playout_delay: DelayRange {
                 least: Duration::from_millis(2),
                 most: Duration::from_millis(200),
@@ -711,6 +715,24 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(text.contains("line 2") && text.contains("9-1"), "{text}");
+    }
+
+    #[test]
+    fn media_threads_have_one_of_three_priorities() {
+        assert_eq!(load(&[]).unwrap().media.priority, Priority::High);
+        for (name, priority) in [
+            ("normal", Priority::Normal),
+            ("high", Priority::High),
+            ("realtime", Priority::Realtime),
+        ] {
+            assert_eq!(priority.to_string(), name);
+            let config = load(&[("TUTTI_MEDIA__PRIORITY", name)]).unwrap();
+            assert_eq!(config.media.priority, priority);
+        }
+        let text = load(&[("TUTTI_MEDIA__PRIORITY", "urgent")]).unwrap_err();
+        let text = text.to_string();
+        let named = text.contains("TUTTI_MEDIA__PRIORITY") && text.contains("realtime");
+        assert!(named, "{text}");
     }
 
     #[test]

@@ -26,3 +26,8 @@ mod webhooks;
 
 pub use accounts::Credentials;
 pub use bridge::{Bridge, StartError};
+
+/// Counts allocations where a test forbids them.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: assert_no_alloc::AllocDisabler = assert_no_alloc::AllocDisabler;

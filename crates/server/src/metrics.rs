@@ -105,7 +105,7 @@ fn render_media(page: &mut String, media: &MediaCounters) {
         media.refused.load(Ordering::Relaxed),
     );
     type Figure = fn(&ThreadCounters) -> u64;
-    let figures: [(&str, &str, &str, Figure); 8] = [
+    let figures: [(&str, &str, &str, Figure); 9] = [
         (
             "tutti_ticks_total",
             "Moments in which a media thread served legs; four make a tick.",
@@ -153,6 +153,12 @@ fn render_media(page: &mut String, media: &MediaCounters) {
             "Whether a media thread takes more legs.",
             "gauge",
             |c| u64::from(c.admits.load(Ordering::Relaxed)),
+        ),
+        (
+            "tutti_media_priority",
+            "Whether a media thread goes before others: 0 no, 1 by niceness, 2 in real time.",
+            "gauge",
+            |c| u64::from(c.priority.load(Ordering::Relaxed)),
         ),
     ];
     for (name, help, kind, figure) in figures {

@@ -57,6 +57,14 @@ impl Dial {
         }
     }
 
+    /// Checks what can be told of the target before a call is placed.
+    ///
+    /// # Errors
+    /// When it is not a SIP URI, or asks for a transport that is not offered here.
+    pub fn check_target(&self) -> Result<(), DialError> {
+        self.uri().map(|_| ())
+    }
+
     /// The Request-URI, and how it is reached.
     pub(crate) fn uri(&self) -> Result<(Uri, TransportKind), DialError> {
         let uri = Uri::parse(Bytes::copy_from_slice(self.target.as_bytes()))

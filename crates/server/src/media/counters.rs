@@ -45,6 +45,8 @@ pub struct ThreadCounters {
     pub complexity: AtomicU8,
     /// Nought while the thread takes no more legs.
     pub admits: AtomicU8,
+    /// Whether the thread goes before others on its core: 0 no, 1 by its niceness, 2 in real time.
+    pub priority: AtomicU8,
 }
 
 impl Default for ThreadCounters {
@@ -61,6 +63,7 @@ impl Default for ThreadCounters {
             loads: std::array::from_fn(|_| AtomicU64::default()),
             complexity: AtomicU8::default(),
             admits: AtomicU8::new(1),
+            priority: AtomicU8::default(),
         }
     }
 }

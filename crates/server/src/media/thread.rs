@@ -1,7 +1,7 @@
 //! A media thread: an engine, its tick and the rings that connect it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tutti_media::{Engine, EngineCommand, EngineEvent, prepare_denoising};
 
 use super::counters::ThreadCounters;
 use super::pace::{Pace, TICK};
+use super::scheduling::Priority;
 use super::udp::UdpLeg;
 use super::watch::Watch;
 use crate::clock::Clock;
@@ -35,6 +36,8 @@ pub(super) struct ThreadSettings {
     pub(super) conferences: u16,
     /// Noise is taken out of voices on this thread.
     pub(super) denoises: bool,
+    /// What it asks the system for.
+    pub(super) priority: Priority,
 }
 
 /// The director's ends of a media thread.
@@ -46,10 +49,12 @@ pub(super) struct ThreadHandle {
     stop: Arc<AtomicBool>,
     sleeper: Thread,
     thread: Option<JoinHandle<()>>,
+    /// What the system has given to the thread.
+    pub(super) priority: Priority,
 }
 
 impl ThreadHandle {
-    /// Starts a thread.
+    /// Starts a thread, and waits until it knows its priority.
     ///
     /// # Errors
     /// When the system gives no thread, or no file descriptor for its watch.
@@ -68,9 +73,17 @@ impl ThreadHandle {
             watch: Arc::clone(&watch),
             stop: Arc::clone(&stop),
         };
+        let (tell_priority, priority_told) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name(format!("media-{index}"))
-            .spawn(move || media_thread.run())?;
+            .spawn(move || {
+                // Whoever started the thread waits for this.
+                let _ = tell_priority.send(settings.priority.claim());
+                media_thread.run();
+            })?;
+        let priority = priority_told.recv().unwrap_or(Priority::Normal);
+        let figure = priority as u8;
+        counters.priority.store(figure, Ordering::Relaxed);
         Ok(ThreadHandle {
             commands,
             events,
@@ -79,6 +92,7 @@ impl ThreadHandle {
             stop,
             sleeper: thread.thread().clone(),
             thread: Some(thread),
+            priority,
         })
     }
 

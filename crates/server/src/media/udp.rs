@@ -259,6 +259,8 @@ fn duration(stamp: TimeSpec) -> Duration {
 mod tests {
     use std::collections::VecDeque;
 
+    use assert_no_alloc::{assert_no_alloc, reset_violation_count, violation_count};
+
     use super::*;
 
     #[test]
@@ -426,6 +428,72 @@ mod tests {
             let (_, from) = stranger.recv_from(&mut buffer).unwrap();
             assert_eq!((buffer[0], from), (6, to));
         }
+    }
+
+    #[test]
+    fn a_thousand_ticks_of_real_sockets_allocate_nothing() {
+        const TICKS: u32 = 1_000;
+        let watch = Arc::new(Watch::new(3).unwrap());
+        // One peer is steady, one is quiet for long and then sends a lot, one sends in pairs; a fourth
+        // leg is not watched.
+        let sends: [fn(u32) -> u32; 4] = [
+            |_| 1,
+            |tick| if tick % 50 == 0 { 3 } else { 0 },
+            |tick| if tick % 2 == 0 { 2 } else { 0 },
+            |tick| u32::from(tick % 7 != 0),
+        ];
+        let ips = ["127.0.0.1", "::1", "127.0.0.1", "127.0.0.1"];
+        let bind = |ip| UdpSocket::bind((ip, 0)).ok();
+        let ips = ips.map(|ip| bind(ip).map_or("127.0.0.1", |_| ip));
+        let mut legs = ips.map(leg);
+        let phones = ips.map(|ip| bind(ip).unwrap());
+        let peers = phones.each_ref().map(|phone| phone.local_addr().unwrap());
+        let rtcp = legs
+            .each_ref()
+            .map(|(leg, _)| leg.rtcp.local_addr().unwrap());
+        for (place, (leg, _)) in (0..3).zip(&mut legs) {
+            leg.enter(&watch, place);
+        }
+        let (mut sent, mut received, mut heard) = (0, 0, 0);
+        let mut buffer = [0; 2_048];
+        // The last ticks bring what waits still.
+        for tick in 0..TICKS + 10 {
+            for (at, phone) in phones.iter().enumerate().filter(|_| tick < TICKS) {
+                for _ in 0..sends[at](tick) {
+                    phone.send_to(&[0x80; 172], legs[at].1).unwrap();
+                    sent += 1;
+                }
+                if tick % 250 == 100 {
+                    phone.send_to(&[0x80; 60], rtcp[at]).unwrap();
+                    sent += 1;
+                }
+            }
+            reset_violation_count();
+            assert_no_alloc(|| {
+                watch.look();
+                for ((leg, _), peer) in legs.iter_mut().zip(peers) {
+                    while leg.receive(&mut buffer).is_some() {
+                        received += 1;
+                    }
+                    let settled = tick % 200 >= 100;
+                    leg.settle(settled.then_some(peer));
+                    leg.send(Channel::Rtp, peer, &buffer[..172]);
+                    if tick % 250 == 0 {
+                        leg.send(Channel::Rtcp, peer, &buffer[..60]);
+                    }
+                }
+            });
+            assert_eq!(violation_count(), 0, "tick {tick} allocates");
+            for phone in &phones {
+                phone.set_nonblocking(true).unwrap();
+                while phone.recv(&mut buffer).is_ok() {
+                    heard += 1;
+                }
+            }
+        }
+        assert_eq!(received, sent);
+        let ticks_with_rtcp = (TICKS + 10).div_ceil(250);
+        assert_eq!(heard, 4 * (TICKS + 10 + ticks_with_rtcp));
     }
 
     fn leg(ip: &str) -> (UdpLeg, SocketAddr) {

@@ -52,7 +52,8 @@ impl ConferenceEntry {
 }
 
 impl Director {
-    /// Makes a place for a conference on the thread with the least to do.
+    /// Makes a place for a conference on the thread with the least to do; until somebody is in it, it
+    /// may go over to another one.
     pub fn open_conference(&mut self, conference: ConferenceId) {
         if self.conferences.contains_key(&conference) {
             return;
@@ -216,10 +217,12 @@ impl Director {
         }
     }
 
-    /// Counts a leg into the part of a conference that has room for it; says where that is.
+    /// Counts a leg, which is on this thread, into the part of a conference that has room for it; says
+    /// where that is.
     pub(super) fn enter_part(
         &mut self,
         call: CallId,
+        seated: usize,
         conference: ConferenceId,
     ) -> Option<(usize, ConferenceSlot)> {
         let member = self
@@ -229,6 +232,7 @@ impl Director {
             return Some((part.thread, part.slot));
         }
         self.leave_part(call);
+        self.move_empty_home(conference, seated);
         let thread = self.part_with_room(conference)?;
         let member = Membership { conference, thread };
         self.set_membership(call, Some(member));
@@ -278,6 +282,51 @@ impl Director {
             .find(|part| part.thread == member.thread)
     }
 
+    /// Moves the home of a conference in which nobody is to a thread that has less to do, before a leg
+    /// comes that is on `seated` still.
+    ///
+    /// Where the conference was made tells little: those that are made one after the other fill up in
+    /// any order, and the large ones may have come to the same thread.
+    fn move_empty_home(&mut self, conference: ConferenceId, seated: usize) {
+        let Some(entry) = self.conferences.get(&conference) else {
+            return;
+        };
+        let [home] = entry.parts.as_slice() else {
+            return;
+        };
+        let is_at_work = home.legs > 0 || entry.recording.is_some() || !entry.prompts.is_empty();
+        let others = |thread: usize| {
+            let joining = usize::from(thread == seated);
+            self.lanes[thread].legs().saturating_sub(joining)
+        };
+        let quietest = (0..self.lanes.len())
+            .filter(|&thread| self.lanes[thread].has_conference_place())
+            .filter(|&thread| self.lanes[thread].admits())
+            .min_by_key(|&thread| others(thread));
+        let Some(thread) = quietest.filter(|&to| !is_at_work && others(to) < others(home.thread))
+        else {
+            return;
+        };
+        let Some((slot, phase)) = self.lanes[thread].open_conference(conference, None) else {
+            return;
+        };
+        self.bring_up_to_date(conference, thread, slot);
+        let part = Part {
+            thread,
+            slot,
+            phase,
+            legs: 0,
+            behind: 0,
+        };
+        let Some(entry) = self.conferences.get_mut(&conference) else {
+            return;
+        };
+        entry.began = self.clock.now();
+        for left in std::mem::replace(&mut entry.parts, vec![part]) {
+            self.lanes[left.thread].close_conference(left.slot, left.phase);
+        }
+    }
+
     /// The thread of the part that one more leg goes to: home, or the first that has room, or a new
     /// one; the smallest where nobody has.
     fn part_with_room(&mut self, conference: ConferenceId) -> Option<usize> {
@@ -325,12 +374,23 @@ impl Director {
                 trunk: Box::new(there),
             });
         }
-        self.lanes[thread].send(EngineCommand::SetMixing {
+        entry.parts.push(part);
+        self.bring_up_to_date(conference, thread, slot);
+        Some(thread)
+    }
+
+    /// Lets a place on a thread do what the conference does already.
+    fn bring_up_to_date(&mut self, conference: ConferenceId, thread: usize, slot: ConferenceSlot) {
+        let Some(entry) = self.conferences.get(&conference) else {
+            return;
+        };
+        let lane = &mut self.lanes[thread];
+        lane.send(EngineCommand::SetMixing {
             conference: slot,
             on: entry.mixing,
         });
         if let Some(audio) = &entry.music {
-            self.lanes[thread].send(EngineCommand::PlayMusic {
+            lane.send(EngineCommand::PlayMusic {
                 conference: slot,
                 audio: audio.clone(),
             });
@@ -338,11 +398,9 @@ impl Director {
         let now = self.clock.now();
         for playing in &entry.prompts {
             if let Some(command) = playing.join_in(slot, now) {
-                self.lanes[thread].send(command);
+                lane.send(command);
             }
         }
-        entry.parts.push(part);
-        Some(thread)
     }
 
     /// Asks every part of a conference; the command learns the part's place, and whether it is home.

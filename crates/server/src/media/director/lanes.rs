@@ -9,6 +9,7 @@ use tutti_model::ConferenceId;
 
 use super::super::counters::{Loads, ThreadCounters};
 use super::super::governor::{Governor, Verdict};
+use super::super::scheduling::Priority;
 use super::super::thread::{ThreadHandle, ThreadSettings};
 use super::super::udp::UdpLeg;
 
@@ -20,6 +21,8 @@ pub(super) struct Lane {
     free_legs: Vec<LegSlot>,
     free_conferences: Vec<ConferenceSlot>,
     legs: usize,
+    /// Legs that are on their way to it from other threads.
+    coming: usize,
     /// Conferences that tick in each phase.
     conferences: [usize; PHASES as usize],
     /// What was sent to the thread and has not come back.
@@ -51,6 +54,7 @@ impl Lane {
                 .map(ConferenceSlot)
                 .collect(),
             legs: 0,
+            coming: 0,
             conferences: [0; PHASES as usize],
             closing: 0,
             governor: governed.then(|| Governor::new(complexity)),
@@ -62,9 +66,29 @@ impl Lane {
         &self.handle.counters
     }
 
+    /// What the system has given to the thread.
+    pub(super) fn priority(&self) -> Priority {
+        self.handle.priority
+    }
+
     /// How much there is to do, for whoever looks for the quietest.
     pub(super) fn load(&self) -> (usize, usize) {
-        (self.legs, self.conferences.iter().sum())
+        (self.legs(), self.conferences.iter().sum())
+    }
+
+    /// How many legs it has, those that are on their way included.
+    pub(super) fn legs(&self) -> usize {
+        self.legs + self.coming
+    }
+
+    /// A leg sets out for here.
+    pub(super) fn expect_leg(&mut self) {
+        self.coming += 1;
+    }
+
+    /// A leg that set out for here has come.
+    pub(super) fn leg_came(&mut self) {
+        self.coming = self.coming.saturating_sub(1);
     }
 
     /// Whether the governor lets more legs come.

@@ -321,6 +321,7 @@ impl Director {
         };
         if let LegPlace::Moving { to, waiting } = &mut entry.place {
             let (to, waiting) = (*to, std::mem::take(waiting));
+            self.lanes[to].leg_came();
             self.seat_leg(call, leg, to, waiting);
         }
     }
@@ -433,7 +434,7 @@ impl Director {
         {
             self.lanes[thread].send(EngineCommand::Leave { slot });
         }
-        let Some((to, place)) = self.enter_part(call, conference) else {
+        let Some((to, place)) = self.enter_part(call, thread, conference) else {
             return;
         };
         if to == thread {
@@ -451,6 +452,7 @@ impl Director {
         if let Some(entry) = self.legs.get_mut(&call) {
             entry.place = LegPlace::Moving { to, waiting };
             self.lanes[thread].remove_leg(slot);
+            self.lanes[to].expect_leg();
         }
     }
 

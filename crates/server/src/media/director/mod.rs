@@ -23,6 +23,7 @@ use tutti_recording::Recorder;
 
 use super::counters::ThreadCounters;
 use super::ports::PortPool;
+use super::scheduling::Priority;
 use super::thread::{ThreadSettings, monotonic_now};
 use super::udp::UdpLeg;
 use crate::clock::Clock;
@@ -46,6 +47,8 @@ pub struct MediaSettings {
     pub part_legs: u16,
     /// Whether encoders ease off and calls are refused before a tick is late.
     pub governor: bool,
+    /// What media threads ask the system for.
+    pub priority: Priority,
     pub leg: LegSettings,
 }
 
@@ -91,11 +94,13 @@ impl Director {
             legs: settings.legs,
             conferences: settings.conferences,
             denoises: settings.leg.input.noise_suppression,
+            priority: settings.priority,
         };
         let complexity = settings.leg.encoder.complexity;
         let lanes = (0..usize::from(settings.threads))
             .map(|index| Lane::start(index, thread, complexity, settings.governor))
             .collect::<std::io::Result<Vec<Lane>>>()?;
+        announce_priority(settings.priority, &lanes);
         Ok(Director {
             clock,
             settings,
@@ -224,5 +229,21 @@ impl Director {
         (0..self.lanes.len())
             .filter(|&thread| suits(&self.lanes[thread]))
             .min_by_key(|&thread| (!self.lanes[thread].admits(), self.lanes[thread].load()))
+    }
+}
+
+/// Says once what the system has given to the media threads.
+fn announce_priority(wanted: Priority, lanes: &[Lane]) {
+    let Some(got) = lanes.iter().map(Lane::priority).min() else {
+        return;
+    };
+    if got < wanted {
+        tracing::info!(
+            priority = %got,
+            "media threads do not get the {wanted} priority that media.priority asks for: it takes \
+             CAP_SYS_NICE, or LimitNICE=-15 for high and LimitRTPRIO=1 for realtime"
+        );
+    } else {
+        tracing::info!(priority = %got, "media threads have their priority");
     }
 }

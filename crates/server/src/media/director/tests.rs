@@ -9,7 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tutti_media::{EncoderSettings, PHASES};
-use tutti_model::{Codec, Digit, Format, MediaDescription, MediaFlow, Privileges};
+use tutti_model::{Codec, Digit, Format, MediaDescription, MediaFlow, Privileges, RecordingId};
 use tutti_recording::{DiskFloor, RecorderEvent};
 
 use super::*;
@@ -102,6 +102,78 @@ fn conferences_are_spread_over_threads_and_phases() {
         stage.until("it is there", |stage| stage.thread_of(call) == Some(home));
         stage.packets(&phone, 5);
     }
+}
+
+#[test]
+fn large_conferences_share_the_threads_in_whatever_order_they_were_made() {
+    let mut stage = Stage::new(2, 100);
+    let made: Vec<_> = (0..20).map(|_| stage.open()).collect();
+    for conference in &made {
+        stage.director.set_mixing(*conference, true);
+    }
+    // Every other one stays empty: those that fill up were all made on the same thread.
+    let filled: Vec<_> = made.iter().copied().step_by(2).collect();
+    let homes = |stage: &Stage| -> Vec<usize> {
+        let home = |conference| stage.director.conferences[conference].home();
+        filled.iter().map(home).collect()
+    };
+    assert!(homes(&stage).windows(2).all(|two| two[0] == two[1]));
+    let calls: Vec<_> = (0..20).map(|_| stage.call()).collect();
+    for (place, (call, _)) in calls.iter().enumerate() {
+        stage.director.join(*call, filled[place / 2], BOTH);
+    }
+    let on_the_first = homes(&stage).iter().filter(|home| **home == 0).count();
+    assert_eq!(on_the_first, 5, "of ten");
+    for (place, (call, phone)) in calls.iter().enumerate() {
+        stage.until("everybody is where the conference is", |stage| {
+            stage.thread_of(*call) == Some(homes(stage)[place / 2])
+        });
+        stage.packets(phone, 3);
+    }
+    for conference in made {
+        stage.director.close_conference(conference);
+    }
+    for (call, _) in &calls {
+        stage.director.close_leg(*call);
+    }
+    stage.until("all is gone", |stage| stage.director.is_idle());
+    stage.until_all_rest();
+}
+
+#[test]
+fn an_empty_conference_takes_its_music_to_another_thread_and_stays_while_it_is_recorded() {
+    let mut stage = Stage::new(2, 100);
+    let conferences: Vec<_> = (0..6).map(|_| stage.open()).collect();
+    let home = |stage: &Stage, conference| stage.director.conferences[&conference].home();
+    let crowd: Vec<_> = (0..3).map(|_| stage.call()).collect();
+    for (call, _) in &crowd {
+        stage.director.join(*call, conferences[0], BOTH);
+    }
+    let hot = home(&stage, conferences[0]);
+    stage.until("the crowd is there", |stage| {
+        crowd
+            .iter()
+            .all(|(call, _)| stage.thread_of(*call) == Some(hot))
+    });
+    let mut near = conferences[1..]
+        .iter()
+        .copied()
+        .filter(|conference| home(&stage, *conference) == hot);
+    let (music, recorded) = (near.next().unwrap(), near.next().unwrap());
+
+    let tone: Vec<f32> = (0..48_000).map(|n| 0.3 * (n as f32 * 0.06).sin()).collect();
+    stage.director.play_music(music, tone.into());
+    let (call, phone) = stage.call();
+    stage.director.join(call, music, BOTH);
+    assert_eq!(home(&stage, music), 1 - hot);
+    stage.until_sound(&phone);
+
+    let recording = RecordingId::from_bytes([1; 20]);
+    stage.director.start_recording(recorded, recording);
+    let (call, phone) = stage.call();
+    stage.director.join(call, recorded, BOTH);
+    assert_eq!(home(&stage, recorded), hot);
+    stage.packets(&phone, 3);
 }
 
 #[test]
@@ -244,6 +316,7 @@ impl Stage {
             conferences: 64,
             part_legs,
             governor: true,
+            priority: Priority::default(),
             leg: LegSettings {
                 encoder: EncoderSettings {
                     complexity: 5,
