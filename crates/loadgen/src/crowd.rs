@@ -207,6 +207,7 @@ impl Crowd {
         }
         report.interarrival_ms = Quantiles::of(&interarrival);
         report.delay_ms = Quantiles::of(&delays);
+        report.delays = delays;
     }
 
     /// Adds what those with ears heard.

@@ -5,6 +5,7 @@
 
 mod bridge;
 mod chart;
+mod floor_of_kernel;
 mod floor_of_machine;
 mod goals;
 mod machine;
@@ -145,7 +146,7 @@ async fn measure(args: &LoadArgs, pace: Pace) -> Vec<Result<Row, String>> {
                             measured: args.name.clone(),
                             ..Row::default()
                         });
-                        row.add(found.value, found.note);
+                        row.add(found.value, found.floor, found.note);
                     }
                 }
                 Err(error) => {
@@ -166,6 +167,7 @@ fn quality(measured: Option<&str>) -> Vec<Row> {
         name: row.name.clone(),
         unit: row.unit.clone(),
         values: vec![row.value],
+        floors: Vec::new(),
         command: row.command.clone(),
         notes: Vec::new(),
         measured: measured.map(str::to_owned),
