@@ -46,6 +46,14 @@ enum Order {
     Stop,
 }
 
+/// A leg on its thread.
+struct Seated {
+    id: u64,
+    /// In how many ticks from now on it has nothing to do.
+    rests_for: u32,
+    leg: Box<Leg>,
+}
+
 /// A leg's place on a pacer. Dropping it takes the leg away.
 pub struct Seat {
     id: u64,
@@ -146,7 +154,7 @@ impl Drop for Seat {
 
 /// Walks through the phases, on a grid that begins at a moment, until told to stop.
 fn walk(inbox: &Receiver<Order>, lateness: &Mutex<Histogram>, starts_at: Instant) {
-    let mut phases: [Vec<(u64, Box<Leg>)>; PHASES] = Default::default();
+    let mut phases: [Vec<Seated>; PHASES] = Default::default();
     let mut tools = Tools::new();
     let mut deadline = starts_at;
     for phase in (0..PHASES).cycle() {
@@ -158,12 +166,16 @@ fn walk(inbox: &Receiver<Order>, lateness: &Mutex<Histogram>, starts_at: Instant
             match inbox.try_recv() {
                 Ok(Order::Add { id, leg }) => {
                     let counts = phases.each_ref().map(Vec::len);
-                    phases[phase_for(id, &counts)].push((id, leg));
+                    phases[phase_for(id, &counts)].push(Seated {
+                        id,
+                        rests_for: 0,
+                        leg,
+                    });
                 }
                 Ok(Order::Remove { id, done }) => {
                     phases
                         .iter_mut()
-                        .for_each(|legs| legs.retain(|(present, _)| *present != id));
+                        .for_each(|legs| legs.retain(|present| present.id != id));
                     // Whoever dropped its seat does not wait for this.
                     let _ = done.send(());
                 }
@@ -179,8 +191,11 @@ fn walk(inbox: &Receiver<Order>, lateness: &Mutex<Histogram>, starts_at: Instant
                 .add(late);
         }
         tools.post.send_due(now);
-        for (_, leg) in &mut phases[phase] {
-            leg.tick(Instant::now(), &mut tools);
+        for Seated { rests_for, leg, .. } in &mut phases[phase] {
+            match rests_for.checked_sub(1) {
+                Some(fewer) => *rests_for = fewer,
+                None => *rests_for = leg.tick(Instant::now(), &mut tools),
+            }
         }
         deadline += PTIME / PHASES as u32;
     }

@@ -2,7 +2,7 @@
 //!
 //! Whatever a bridge is like, each listener's packet goes through a socket of its own once a tick, and
 //! each packet that comes is read. A thread that does nothing else, with as many sockets as the row had
-//! callers, says what is left for a bridge. On loopback it pays for the receiving half, too, which is
+//! callers who read as seldom, says what is left for a bridge. On loopback it pays for the receiving half, too, which is
 //! the other machine's on a real network.
 
 use std::net::{IpAddr, UdpSocket};
@@ -15,16 +15,13 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::floor_of_machine::on_core;
 use crate::datagram::{self, Batch};
-use crate::leg::PTIME;
+use crate::leg::{PTIME, TICKS_PER_READING};
 
 /// Ticks before anything is measured: the first datagrams look for their way.
 const WARM_UP_TICKS: usize = 25;
 
 /// Peers take turns in so many parts of a tick.
 const PHASES: usize = 8;
-
-/// Peers read once in so many ticks, as callers do that only count.
-const TICKS_PER_READING: usize = 5;
 
 /// What goes over the wire in a row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -147,7 +144,7 @@ fn be_peers(sockets: &[UdpSocket], traffic: Traffic, done: &AtomicBool) {
                     let _ = socket.send(&packet);
                 }
             }
-            for socket in due(part, tick, TICKS_PER_READING) {
+            for socket in due(part, tick, TICKS_PER_READING as usize) {
                 batch.receive(socket, |_, _| {});
             }
         }
