@@ -124,7 +124,6 @@ impl Crowd {
             false => (SETTLING, duration),
         };
         tokio::time::sleep(settling).await;
-        self.pacer.forget_lateness();
         let before: Vec<_> = self
             .present
             .iter()
@@ -132,9 +131,12 @@ impl Crowd {
             .collect();
         let ticks_before = read(self.metrics.as_ref()).await?;
         let usage_before = self.process.as_ref().map(Process::usage).transpose()?;
+        // Looking at thousands of callers keeps them waiting; only what is between the looks counts.
+        self.pacer.forget_lateness();
         let from = Instant::now();
         tokio::time::sleep(judged).await;
         let to = Instant::now();
+        let lateness = self.pacer.lateness();
         let usage_after = self.process.as_ref().map(Process::usage).transpose()?;
         let ticks_after = read(self.metrics.as_ref()).await?;
         let after: Vec<_> = self
@@ -170,7 +172,7 @@ impl Crowd {
         }
         self.count(&mut report, &before, &after, to - from);
         self.listen(&mut report, from, to);
-        report.pacing_lateness_ms = Quantiles::of(&self.pacer.lateness());
+        report.pacing_lateness_ms = Quantiles::of(&lateness);
         Ok(report)
     }
 
@@ -207,6 +209,7 @@ impl Crowd {
         }
         report.interarrival_ms = Quantiles::of(&interarrival);
         report.delay_ms = Quantiles::of(&delays);
+        report.delays = delays;
     }
 
     /// Adds what those with ears heard.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How finely durations are told apart, in microseconds.
-const STEP_US: u128 = 100;
+const STEP_US: u64 = 100;
 
 /// Durations from here on count as this long: 400 ms.
 const STEPS: usize = 4_000;
@@ -18,7 +18,8 @@ pub struct Histogram {
 impl Histogram {
     /// Counts one duration.
     pub fn add(&mut self, duration: Duration) {
-        let step = usize::try_from(duration.as_micros() / STEP_US)
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let step = usize::try_from(micros / STEP_US)
             .unwrap_or(STEPS)
             .min(STEPS);
         if self.counts.len() <= step {

@@ -35,6 +35,11 @@ impl Road {
         }
     }
 
+    /// Whether there is one packet a tick, at its beginning: then a tick without a packet leaves no trace.
+    pub(crate) fn is_even(&self) -> bool {
+        self.impairments.skew_ppm == 0.0
+    }
+
     /// How long after the beginning of this tick the next packet is due by the caller's clock; `None`
     /// when no more are due in this tick.
     pub(crate) fn next_due(&mut self) -> Option<Duration> {

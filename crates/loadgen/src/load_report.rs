@@ -33,6 +33,9 @@ pub struct LoadReport {
     /// What the bridge adds: from when a sample leaves in its packet to when it arrives in one, plus
     /// how much further back it lies there. A packet's 20 ms more from mouth to ear.
     pub delay_ms: Option<Quantiles>,
+    /// All delays that were measured.
+    #[serde(skip)]
+    pub(crate) delays: Histogram,
     /// The loudest own voice that any talker heard in two seconds, in dB against what it sent.
     pub own_residue_db: Option<f32>,
     /// The loudest noise beside a talker's own voice, in the same measure: what is below it cannot

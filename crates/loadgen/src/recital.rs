@@ -142,6 +142,18 @@ impl Reciter {
         }
     }
 
+    /// Passes over the next frames, while nothing is sent in them, so many at most; says how many.
+    pub(crate) fn pass_over(&mut self, most: u32) -> u32 {
+        for passed in 0..most {
+            let here = self.at;
+            if self.next().is_some() {
+                self.at = here;
+                return passed;
+            }
+        }
+        most
+    }
+
     /// The next frame's payload; `None` where nothing is sent.
     pub(crate) fn next(&mut self) -> Option<&[u8]> {
         if self.at == self.recital.opening.len() {

@@ -14,7 +14,10 @@ use crate::datagram::Batch;
 use crate::rtp_stream::{Glimpse, is_rtcp};
 
 /// How many ticks pass between two readings.
-const TICKS_PER_READING: u32 = 5;
+///
+/// More seldom costs the callers less and whoever sends to them more: the kernel finds less of its room
+/// for datagrams in the cache.
+pub(crate) const TICKS_PER_READING: u32 = 5;
 
 /// A CELT packet of 20 ms with more octets than this holds more than silence.
 const OPUS_SILENCE_BYTES: usize = 16;
@@ -54,6 +57,16 @@ impl CountingEars {
         batch.receive(socket, |datagram, came_at| {
             self.count(datagram, came_at, started, counters);
         });
+    }
+
+    /// In how many of the next ticks it would not look.
+    pub(super) fn idle_ticks(&self) -> u32 {
+        self.until_reading
+    }
+
+    /// Lets so many ticks pass in which it does not look.
+    pub(super) fn pass_over(&mut self, ticks: u32) {
+        self.until_reading = self.until_reading.saturating_sub(ticks);
     }
 
     fn count(

@@ -98,6 +98,15 @@ impl Mouth {
         };
         Some(Spoken { payload, marker })
     }
+
+    /// Passes over the next frames, while it has nothing to send in them whatever it is asked, so many
+    /// at most; says how many.
+    pub(super) fn pass_over(&mut self, most: u32) -> u32 {
+        match self.voice {
+            Some(_) => 0,
+            None => self.quiet.pass_over(most),
+        }
+    }
 }
 
 impl LiveVoice {

@@ -5,7 +5,7 @@ use crate::svg::{Anchor, Area, Svg, TextStyle};
 use super::Results;
 use super::goals::GOALS;
 use super::page::number;
-use super::row::{Goal, Row, Wanted};
+use super::row::{Goal, Row};
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 430.0;
@@ -81,10 +81,7 @@ fn draw(svg: &mut Svg, goal: &Goal, value: f64, y: f64) {
 }
 
 fn bar(svg: &mut Svg, goal: &Goal, value: f64, y: f64, colour: &str, says: &str) {
-    let times = match goal.wanted {
-        Wanted::AtLeast => value / goal.goal,
-        Wanted::AtMost => goal.goal / value.max(goal.goal / MOST),
-    };
+    let times = goal.times(value).unwrap_or_default();
     let end = x_of(times.clamp(0.0, MOST));
     let area = Area {
         x: LEFT,
@@ -128,7 +125,7 @@ mod tests {
                 name: name.to_owned(),
                 ..Row::default()
             };
-            row.add(value, String::new());
+            row.add(value, None, String::new());
             row
         };
         let results = Results {

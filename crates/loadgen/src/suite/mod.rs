@@ -5,6 +5,7 @@
 
 mod bridge;
 mod chart;
+mod floor_of_kernel;
 mod floor_of_machine;
 mod goals;
 mod machine;
@@ -74,8 +75,7 @@ pub(crate) async fn run(args: &LoadArgs, folder: &Path) -> anyhow::Result<()> {
     let _ = setrlimit(Resource::RLIMIT_NOFILE, SOCKETS, SOCKETS);
     allow_many_sockets();
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let file = folder.join("performance.json");
-    let mut results = fs::read_to_string(&file)
+    let mut results = fs::read_to_string(folder.join("performance.json"))
         .ok()
         .and_then(|text| serde_json::from_str::<Results>(&text).ok())
         .unwrap_or_default();
@@ -84,29 +84,29 @@ pub(crate) async fn run(args: &LoadArgs, folder: &Path) -> anyhow::Result<()> {
         step: Duration::from_secs(args.duration.min(60)),
         punctuality: Duration::from_secs((args.duration * 6).min(300)),
     };
-    let measured = measure(args, pace).await;
-    let failures: Vec<&String> = measured
-        .iter()
-        .filter_map(|row| row.as_ref().err())
-        .collect();
-    for failure in &failures {
-        eprintln!("not measured: {failure}");
-    }
-    let failures = failures.len();
-    for row in measured.into_iter().flatten() {
-        results.replace(row);
-    }
     for row in quality(args.name.as_deref()) {
         results.replace(row);
     }
-    fs::write(&file, serde_json::to_string_pretty(&results)? + "\n")?;
-    fs::write(folder.join("performance.md"), page::page(&results))?;
-    fs::write(folder.join("performance.svg"), chart::chart(&results))?;
+    let failures = measure(args, pace, &mut results, folder).await?;
+    for failure in &failures {
+        eprintln!("not measured: {failure}");
+    }
     print!("{}", page::table(&results));
     anyhow::ensure!(
-        failures == 0,
-        "{failures} of the rows could not be measured"
+        failures.is_empty(),
+        "{} of the rows could not be measured",
+        failures.len()
     );
+    Ok(())
+}
+
+/// Writes the figures, the page and the chart; whoever interrupts this finds the old figures or the new.
+fn write(folder: &Path, results: &Results) -> anyhow::Result<()> {
+    let new = folder.join("performance.json.new");
+    fs::write(&new, serde_json::to_string_pretty(results)? + "\n")?;
+    fs::rename(new, folder.join("performance.json"))?;
+    fs::write(folder.join("performance.md"), page::page(results))?;
+    fs::write(folder.join("performance.svg"), chart::chart(results))?;
     Ok(())
 }
 
@@ -122,7 +122,14 @@ impl Results {
 }
 
 /// Runs every wanted scenario so many times, in turn, so that a bad quarter of an hour spoils no row.
-async fn measure(args: &LoadArgs, pace: Pace) -> Vec<Result<Row, String>> {
+/// After each run everything measured so far is written, so that who interrupts it keeps whole runs.
+/// Says what could not be measured.
+async fn measure(
+    args: &LoadArgs,
+    pace: Pace,
+    results: &mut Results,
+    folder: &Path,
+) -> anyhow::Result<Vec<String>> {
     let is_wanted = |scenario: &Scenario| {
         let wanted = args.only.as_deref().unwrap_or_default().to_lowercase();
         scenario
@@ -145,17 +152,22 @@ async fn measure(args: &LoadArgs, pace: Pace) -> Vec<Result<Row, String>> {
                             measured: args.name.clone(),
                             ..Row::default()
                         });
-                        row.add(found.value, found.note);
+                        row.add(found.value, found.floor, found.note);
                     }
                 }
                 Err(error) => {
-                    failures.insert(title.to_owned(), format!("{title}: {error:#}"));
+                    let failure = format!("{title}: {error:#}");
+                    eprintln!("not measured: {failure}");
+                    failures.insert(title.to_owned(), failure);
                 }
             }
         }
+        for row in rows.values() {
+            results.replace(row.clone());
+        }
+        write(folder, results)?;
     }
-    let failures = failures.into_values().map(Err);
-    rows.into_values().map(Ok).chain(failures).collect()
+    Ok(failures.into_values().collect())
 }
 
 /// What simulations left, if they did, and what follows from it.
@@ -166,6 +178,7 @@ fn quality(measured: Option<&str>) -> Vec<Row> {
         name: row.name.clone(),
         unit: row.unit.clone(),
         values: vec![row.value],
+        floors: Vec::new(),
         command: row.command.clone(),
         notes: Vec::new(),
         measured: measured.map(str::to_owned),
@@ -184,4 +197,38 @@ fn quality(measured: Option<&str>) -> Vec<Row> {
         });
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_a_later_run_goes_on_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut results = Results::default();
+        for values in [vec![4_000.0], vec![4_000.0, 4_100.0]] {
+            results.replace(Row {
+                name: goals::DTX.to_owned(),
+                floors: values.clone(),
+                values,
+                ..Row::default()
+            });
+            write(folder.path(), &results).unwrap();
+        }
+        let text = fs::read_to_string(folder.path().join("performance.json")).unwrap();
+        let found: Results = serde_json::from_str(&text).unwrap();
+        assert_eq!(found.rows.len(), 1);
+        assert_eq!(found.row(goals::DTX).and_then(Row::median), Some(4_050.0));
+        assert_eq!(found.row(goals::DTX).and_then(Row::floor), Some(4_050.0));
+        let mut files: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        assert_eq!(
+            files,
+            ["performance.json", "performance.md", "performance.svg"]
+        );
+    }
 }

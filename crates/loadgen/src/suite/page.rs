@@ -27,18 +27,21 @@ pub(super) fn page(results: &Results) -> String {
         machine.libopus,
         machine.tutti,
     );
+    page.push_str(&summary(results));
     page.push_str(&table(results));
     page.push_str(
         "\n*Peers' best* was measured on another machine of the same size (2 virtual cores, Intel \
          Xeon): Asterisk 22.10.1, FreeSWITCH 1.10.12 and Janus 1.1.2, one of them on one core. \
          *Per core* is where the measured slope fills the core; what was really there is among the \
-         notes.\n\n## How\n\n",
+         notes. *Machine alone* is what a bridge would reach here that costs nothing: the kernel only \
+         sends and reads the row's datagrams, libopus only encodes and decodes, a thread only works; it \
+         is measured beside each run.\n\n## How\n\n",
     );
     for goal in GOALS {
         // Writing to a String does not fail.
         let _ = writeln!(page, "**{}**: {}.", goal.name, goal.how);
         match results.row(goal.name) {
-            Some(row) => describe(&mut page, row),
+            Some(row) => describe(&mut page, &goal, row),
             None => page.push_str("Not measured yet.\n\n"),
         }
     }
@@ -53,6 +56,26 @@ pub(super) fn page(results: &Results) -> String {
          ```\n",
     );
     page
+}
+
+/// How many goals are met.
+fn summary(results: &Results) -> String {
+    let is_met = |goal: &Goal| {
+        let value = results.row(goal.name).and_then(Row::median)?;
+        Some(goal.is_met_by(value))
+    };
+    let measured: Vec<bool> = GOALS.iter().filter_map(is_met).collect();
+    let met = measured.iter().filter(|met| **met).count();
+    let (missed, open) = (measured.len() - met, GOALS.len() - measured.len());
+    let open = match open {
+        0 => String::new(),
+        _ => format!(", {open} not measured yet"),
+    };
+    format!(
+        "{met} of {} goals are met and {missed} are missed{open}. What would close each gap is told \
+         below the table.\n\n",
+        GOALS.len()
+    )
 }
 
 /// What was measured besides, in the order of the alphabet.
@@ -79,9 +102,10 @@ fn more(page: &mut String, results: &Results) {
 
 /// The table of goals.
 pub(super) fn table(results: &Results) -> String {
-    let mut table = "| what | peers' best | goal | measured | range | runs | met |\n\
-                     |---|---|---|---|---|---|---|\n"
-        .to_owned();
+    let mut table =
+        "| what | peers' best | goal | measured | range | runs | met | machine alone |\n\
+                     |---|---|---|---|---|---|---|---|\n"
+            .to_owned();
     for goal in GOALS {
         let row = results.row(goal.name);
         let value = row.and_then(Row::median);
@@ -92,7 +116,7 @@ pub(super) fn table(results: &Results) -> String {
         let range = row.and_then(|row| Some((row.least()?, row.most()?)));
         let _ = writeln!(
             table,
-            "| {} | {} | {sign} {} | {} | {} | {} | {} |",
+            "| {} | {} | {sign} {} | {} | {} | {} | {} | {} |",
             goal.name,
             goal.peers,
             with_unit(&goal, goal.goal),
@@ -103,18 +127,26 @@ pub(super) fn table(results: &Results) -> String {
             ),
             row.map_or(0, |row| row.values.len()),
             match value {
-                Some(value) if goal.is_met_by(value) => "yes",
-                Some(_) => "no",
-                None => "–",
+                Some(value) if goal.is_met_by(value) => "yes".to_owned(),
+                Some(value) => match goal.times(value) {
+                    Some(times) => format!("no, {:.0} %", (100.0 * times).floor()),
+                    None => "no".to_owned(),
+                },
+                None => "–".to_owned(),
             },
+            row.and_then(Row::floor)
+                .map_or_else(|| "–".to_owned(), |floor| with_unit(&goal, floor)),
         );
     }
     table
 }
 
-fn describe(page: &mut String, row: &Row) {
+fn describe(page: &mut String, goal: &Goal, row: &Row) {
     for note in &row.notes {
         let _ = writeln!(page, "{note}.");
+    }
+    if row.median().is_some_and(|value| !goal.is_met_by(value)) {
+        let _ = writeln!(page, "*What would close the gap*: {}.", goal.closed_by);
     }
     if let Some(measured) = &row.measured {
         let _ = writeln!(page, "Measured: {measured}.");
@@ -167,16 +199,50 @@ mod tests {
             ..Row::default()
         };
         for value in [2_210.4, 1_980.0, 2_100.0] {
-            row.add(value, "a note".to_owned());
+            row.add(value, Some(value * 2.0), "a note".to_owned());
         }
         let results = Results {
             rows: vec![row],
             ..Results::default()
         };
-        let line = "| ≥ 1,500 per core | 2,100 per core | 1,980 to 2,210 | 3 | yes |";
+        let line =
+            "| ≥ 1,500 per core | 2,100 per core | 1,980 to 2,210 | 3 | yes | 4,200 per core |";
         assert!(table(&results).contains(line), "{}", table(&results));
         let page = page(&results);
         assert!(page.contains("a note.") && page.contains("Not measured yet."));
+        assert!(page.contains("1 of 18 goals are met and 0 are missed, 17 not measured yet."));
+        assert!(!page.contains("What would close the gap"));
+    }
+
+    #[test]
+    fn a_missed_goal_says_how_near_it_came_and_what_would_close_the_gap() {
+        let row = |name: &str, value| {
+            let mut row = Row {
+                name: name.to_owned(),
+                ..Row::default()
+            };
+            row.add(value, None, String::new());
+            row
+        };
+        let results = Results {
+            rows: vec![
+                row(goals::RECEIVE_ONLY, 3_036.0),
+                row(goals::DELAY_P50, 25.0),
+                row(goals::LATE_TICKS, 12.0),
+            ],
+            ..Results::default()
+        };
+        let table = table(&results);
+        for end in ["| no, 60 % | – |", "| no, 80 % | – |", "| no | – |"] {
+            assert!(table.contains(end), "{end} in {table}");
+        }
+        let page = page(&results);
+        let closes = |name| {
+            let goal = GOALS.into_iter().find(|goal| goal.name == name).unwrap();
+            page.contains(&format!("*What would close the gap*: {}.", goal.closed_by))
+        };
+        assert!(closes(goals::RECEIVE_ONLY) && closes(goals::LATE_TICKS));
+        assert!(!closes(goals::TURNS), "it is not measured");
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(super) struct Goal {
     pub(super) wanted: Wanted,
     /// How it is measured.
     pub(super) how: &'static str,
+    /// What would close the gap where it is missed.
+    pub(super) closed_by: &'static str,
 }
 
 /// Which side of its goal a figure must be on.
@@ -30,6 +32,17 @@ impl Goal {
             Wanted::AtMost => value <= self.goal,
         }
     }
+
+    /// How many times as good as the goal a figure is; `None` where a goal of nought has no ratio.
+    pub(super) fn times(&self, value: f64) -> Option<f64> {
+        if self.goal <= 0.0 {
+            return None;
+        }
+        Some(match self.wanted {
+            Wanted::AtLeast => value / self.goal,
+            Wanted::AtMost => self.goal / value.max(f64::MIN_POSITIVE),
+        })
+    }
 }
 
 /// What was measured for a goal.
@@ -41,6 +54,8 @@ pub(super) struct Row {
     pub(super) unit: String,
     /// One value a run.
     pub(super) values: Vec<f64>,
+    /// What the machine alone reached beside each, where that is measured.
+    pub(super) floors: Vec<f64>,
     pub(super) command: String,
     /// What the value does not tell: what was run and what is extrapolated.
     pub(super) notes: Vec<String>,
@@ -53,6 +68,11 @@ impl Row {
         median(&self.values)
     }
 
+    /// What a bridge without any cost would reach.
+    pub(super) fn floor(&self) -> Option<f64> {
+        median(&self.floors)
+    }
+
     pub(super) fn least(&self) -> Option<f64> {
         self.values.iter().copied().min_by(f64::total_cmp)
     }
@@ -62,8 +82,9 @@ impl Row {
     }
 
     /// Adds a run's value and replaces the notes by the newest.
-    pub(super) fn add(&mut self, value: f64, note: String) {
+    pub(super) fn add(&mut self, value: f64, floor: Option<f64>, note: String) {
         self.values.push(value);
+        self.floors.extend(floor);
         self.notes = if note.is_empty() {
             Vec::new()
         } else {
@@ -108,6 +129,24 @@ mod tests {
         assert_eq!(median(&[9.0, 1.0, 5.0]), Some(5.0));
         assert_eq!(median(&[4.0, 1.0]), Some(2.5));
         assert_eq!(median(&[]), None);
+    }
+
+    #[test]
+    fn a_figure_is_so_many_times_as_good_as_its_goal() {
+        let goal = |goal, wanted| Goal {
+            name: "",
+            unit: "",
+            peers: "",
+            peers_value: None,
+            goal,
+            wanted,
+            how: "",
+            closed_by: "",
+        };
+        assert_eq!(goal(5_000.0, Wanted::AtLeast).times(2_500.0), Some(0.5));
+        assert_eq!(goal(20.0, Wanted::AtMost).times(25.0), Some(0.8));
+        assert_eq!(goal(0.0, Wanted::AtMost).times(7.0), None);
+        assert_eq!(goal(-60.0, Wanted::AtMost).times(-70.0), None);
     }
 
     #[test]
