@@ -180,6 +180,7 @@ impl Playout {
             if comes_after_talk {
                 self.store.insert(packet, &[]);
             }
+            self.loss.passes(packet.number);
             return;
         }
         let late = match self.flow {
@@ -196,6 +197,11 @@ impl Playout {
         let transit_us = now.as_micros().saturating_sub(self.rate.micros(position));
         self.delay.packet(now, transit_us, late);
         counters.late += u64::from(late);
+        if packet.new_source {
+            self.loss.passes(packet.number);
+        } else {
+            self.loss.packet(packet.number, packet.repairs);
+        }
         if wanted_from.is_some_and(|wanted| packet.end() <= wanted) {
             counters.discarded += 1;
             return;
@@ -209,6 +215,11 @@ impl Playout {
             Filed::Stored { displaced } => counters.discarded += displaced as u64,
             Filed::PlaceTaken | Filed::TooLong => counters.discarded += 1,
         }
+    }
+
+    /// Follows a packet of this number in which there is no audio: it was not lost.
+    pub(crate) fn pass(&mut self, number: u64) {
+        self.loss.passes(number);
     }
 
     /// Lets a tick begin.
@@ -389,15 +400,14 @@ impl Playout {
         }
     }
 
-    /// Follows how many packets were lost before one that is decoded. What was invented for them in a
-    /// pause was no comfort noise.
+    /// Counts what was invented in a pause for packets that were lost before one that is decoded: it
+    /// was no comfort noise.
     fn count_lost(&mut self, packet: StoredPacket, counters: &mut ReceiveCounters) {
         let last = self.last_number.replace(packet.number);
         let lost = match last {
             Some(last) if !packet.new_source => packet.number.saturating_sub(last + 1),
             Some(_) | None => 0,
         };
-        self.loss.packet(lost, packet.repairs);
         if let Some(pause) = self.paused_by_peer {
             let lost = usize::try_from(lost).unwrap_or(usize::MAX);
             let invented = pause.invented.min(lost.saturating_mul(packet.samples));
