@@ -226,6 +226,11 @@ impl<T: Transport> Leg<T> {
         self.media.receiver.counters()
     }
 
+    /// How long a packet that is exactly on time waits until it is heard.
+    pub fn playout_delay(&self) -> Duration {
+        self.media.receiver.playout_delay()
+    }
+
     /// What was refused.
     pub fn counters(&self) -> LegCounters {
         self.counters
