@@ -85,6 +85,11 @@ impl Spares {
         }
     }
 
+    /// How many encoders nobody uses.
+    pub(crate) fn len(&self) -> usize {
+        self.outlets.len()
+    }
+
     /// Takes an encoder for this format, if one is left; it remembers another stream.
     pub(crate) fn take(&mut self, format: Format) -> Option<Box<Outlet>> {
         let at = self

@@ -376,6 +376,16 @@ impl Studio {
         self.engine.encodes()
     }
 
+    /// Whether a tick would do nothing: the engine holds no legs, and no conference makes a sound.
+    pub fn is_idle(&self) -> bool {
+        self.engine.is_idle()
+    }
+
+    /// Encoders that the engine holds.
+    pub fn encoders(&self) -> usize {
+        self.engine.encoders()
+    }
+
     /// A leg, to read its counters.
     pub fn leg(&self, slot: LegSlot) -> Option<&Leg<SimTransport>> {
         self.engine.leg(slot)

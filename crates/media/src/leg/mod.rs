@@ -419,6 +419,11 @@ impl<T: Transport> Leg<T> {
         self.track.take().map(|track| track.tap)
     }
 
+    /// Whether it has an encoder of its own.
+    pub(crate) fn has_outlet(&self) -> bool {
+        self.outlet.is_some()
+    }
+
     /// Gives up the encoder of its own, for somebody else.
     pub(crate) fn take_outlet(&mut self) -> Option<Box<Outlet>> {
         self.outbound = Outbound::Private;
