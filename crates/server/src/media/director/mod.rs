@@ -96,7 +96,7 @@ impl Director {
         let lanes = (0..usize::from(settings.threads))
             .map(|index| Lane::start(index, thread, complexity, settings.governor))
             .collect::<std::io::Result<Vec<Lane>>>()?;
-        Ok(Director {
+        let mut director = Director {
             clock,
             settings,
             ports,
@@ -108,7 +108,11 @@ impl Director {
             news: Vec::new(),
             governed: clock.now(),
             refused: Arc::default(),
-        })
+        };
+        for thread in 0..director.lanes.len() {
+            Wanted::at_first().for_each(|wanted| director.bring(thread, wanted));
+        }
+        Ok(director)
     }
 
     /// Whether another leg may come; each time it may not, somebody is counted as refused.
