@@ -116,6 +116,11 @@ impl Conference {
             && self.prompts.iter().all(Option::is_none)
     }
 
+    /// How many shared encoders it has.
+    pub(crate) fn class_count(&self) -> usize {
+        self.classes.iter().flatten().count()
+    }
+
     pub(crate) fn is_mixing(&self) -> bool {
         self.mixing
     }

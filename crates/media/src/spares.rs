@@ -16,6 +16,9 @@ pub(crate) use decodings::Decodings;
 /// many stay.
 const RESERVE: usize = 16;
 
+/// How many of each codec there are before its first leg comes.
+const AT_FIRST: usize = 2;
+
 /// The most encoders that wait at all; more are given up.
 const MOST: usize = 128;
 
@@ -44,6 +47,13 @@ pub enum Wanted {
 }
 
 impl Wanted {
+    /// What an engine is best brought before its first leg, which would miss its first packets while
+    /// its encoder is made: an encoder of every codec, and one for a leg that comes in the same tick.
+    pub fn at_first() -> impl Iterator<Item = Wanted> {
+        let outlets = CODECS.map(|codec| [Wanted::Outlet { codec }; AT_FIRST]);
+        outlets.into_iter().flatten()
+    }
+
     /// Makes what is wanted, in the command that brings it.
     ///
     /// # Errors
@@ -96,6 +106,11 @@ impl Spares {
         if let Some(demand) = self.demand(codec) {
             demand.in_use = true;
         }
+    }
+
+    /// How many encoders nobody uses.
+    pub(crate) fn len(&self) -> usize {
+        self.outlets.len()
     }
 
     /// Takes an encoder for this format, if one is left; it remembers another stream.

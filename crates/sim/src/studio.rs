@@ -279,6 +279,21 @@ impl Studio {
         self.hear()
     }
 
+    /// Lets the machine stand still for some ticks: callers go on, and the engine leaves them out.
+    ///
+    /// # Errors
+    /// When a codec does not do its work.
+    ///
+    /// # Panics
+    /// When this studio records, since no take has a word for it.
+    pub fn stand_still(&mut self, ticks: u32) -> Result<(), CodecError> {
+        assert!(self.take.is_none(), "a pause cannot be recorded");
+        (0..ticks).for_each(|_| self.clock.tick());
+        self.wait(self.clock.now())?;
+        self.engine.skip(ticks);
+        Ok(())
+    }
+
     /// The first part of a tick: callers speak.
     ///
     /// # Errors
@@ -375,6 +390,16 @@ impl Studio {
     /// Frames that the engine has encoded so far.
     pub fn encodes(&self) -> u64 {
         self.engine.encodes()
+    }
+
+    /// Whether a tick would do nothing: the engine holds no legs, and no conference makes a sound.
+    pub fn is_idle(&self) -> bool {
+        self.engine.is_idle()
+    }
+
+    /// Encoders that the engine holds.
+    pub fn encoders(&self) -> usize {
+        self.engine.encoders()
     }
 
     /// A leg, to read its counters.

@@ -1,4 +1,5 @@
-//! What to say for lost samples: the last pitch periods again, fading (after G.711 Appendix I).
+//! What to say for lost samples: the last pitch periods again, fading (after G.711 Appendix I, but
+//! more slowly where more than a packet is missing: a longer gap is worse than a longer guess).
 
 /// The rate in whose samples the constants below count.
 const BASE_RATE_HZ: u32 = 8_000;
@@ -16,11 +17,12 @@ const HISTORY: usize = 3 * MAX_PERIOD + MAX_PERIOD / 4;
 /// How long the last period alone is repeated, and how long each further fading step takes: 10 ms.
 const STEP: usize = 80;
 
-/// After this nothing is left to hear: 60 ms.
-const FADED: usize = 6 * STEP;
+/// After this nothing is left to hear: 100 ms.
+const FADED: usize = 10 * STEP;
 
-/// How much the gain falls in one step.
-const FALL_PER_STEP: f32 = 0.2;
+/// How much the gain falls in the second step, and in each of the others.
+const FIRST_FALL: f32 = 0.2;
+const FALL_PER_STEP: f32 = 0.1;
 
 /// How long a guess and the truth that follows it overlap: 4 ms, and as much more for each step.
 const OVERLAP: usize = 32;
@@ -159,7 +161,10 @@ impl Guess {
         let sample = self.next_of_period(past);
         let gain = match self.len.checked_sub(step) {
             None => 1.0,
-            Some(fading) => 1.0 - fading as f32 / step as f32 * FALL_PER_STEP,
+            Some(fading) => {
+                let steps = fading as f32 / step as f32;
+                1.0 - steps.min(1.0) * FIRST_FALL - (steps - 1.0).max(0.0) * FALL_PER_STEP
+            }
         };
         let seam = self.seam * seam.saturating_sub(self.len) as f32 / (seam + 1) as f32;
         self.len += 1;
@@ -289,23 +294,23 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_after_60_milliseconds() {
+    fn nothing_is_left_after_100_milliseconds() {
         for rate_hz in RATES_HZ {
             let mut concealment = Concealment::new(rate_hz);
             concealment.heard(&mut vowel(rate_hz, 0, 100));
-            assert_eq!(concealment.fades_in(), rate_hz as usize * 60 / 1_000);
+            assert_eq!(concealment.fades_in(), rate_hz as usize * 100 / 1_000);
             let mut levels = Vec::new();
-            for _ in 0..8 {
+            for _ in 0..12 {
                 let mut guess = vec![0.0; rate_hz as usize / 100];
                 concealment.conceal(&mut guess);
                 levels.push(rms(&guess));
             }
             assert!(
-                levels[..6].windows(2).all(|pair| pair[1] < pair[0] * 1.15),
+                levels[..10].windows(2).all(|pair| pair[1] < pair[0] * 1.15),
                 "{levels:?}"
             );
-            assert!(levels[5] < levels[0] * 0.35, "{levels:?}");
-            assert!(levels[6] < 1e-9 && levels[7] < 1e-9, "{levels:?}");
+            assert!(levels[9] < levels[0] * 0.2, "{levels:?}");
+            assert!(levels[10..].iter().all(|level| *level < 1e-6), "{levels:?}");
         }
     }
 

@@ -81,6 +81,15 @@ impl<T: Transport> Engine<T> {
         self.encodes
     }
 
+    /// Encoders that are here: those of legs, shared ones, and those that nobody uses.
+    pub fn encoders(&self) -> usize {
+        let legs = self.seats.iter().flatten();
+        let of_legs = legs.filter(|seat| seat.leg.has_outlet()).count();
+        let conferences = self.conferences.iter().flatten();
+        let shared: usize = conferences.map(|place| place.class_count()).sum();
+        of_legs + shared + self.spares.len()
+    }
+
     /// Whether a tick would do nothing: no legs are here, and no conference makes a sound.
     pub fn is_idle(&self) -> bool {
         self.legs == 0

@@ -151,6 +151,11 @@ impl Playout {
         }
     }
 
+    /// Follows a packet of this number in which there is no audio: it was not lost.
+    pub(crate) fn follow_other(&mut self, number: u64) {
+        self.schedule.loss.passes(number);
+    }
+
     /// Lets a tick begin.
     pub(crate) fn tick(&mut self, now: Timestamp) {
         let schedule = &mut self.schedule;
@@ -198,6 +203,11 @@ impl Schedule {
         let position_us = self.rate.micros(packet.position);
         let transit_us = now.as_micros().saturating_sub(position_us);
         self.delay.packet(now, transit_us, late);
+        if packet.new_source {
+            self.loss.passes(packet.number);
+        } else {
+            self.loss.packet(packet.number, packet.repairs);
+        }
     }
 
     /// How long after its position audio is to be heard, where a packet begins at `position`.

@@ -231,6 +231,11 @@ impl<T: Transport> Leg<T> {
         self.media.receiver.counters()
     }
 
+    /// How long a packet that is exactly on time waits until it is heard.
+    pub fn playout_delay(&self) -> Duration {
+        self.media.receiver.playout_delay()
+    }
+
     /// What was refused.
     pub fn counters(&self) -> LegCounters {
         self.counters
@@ -423,6 +428,11 @@ impl<T: Transport> Leg<T> {
 
     pub(crate) fn stop_track(&mut self) -> Option<Box<dyn Tap>> {
         self.track.take().map(|track| track.tap)
+    }
+
+    /// Whether it has an encoder of its own.
+    pub(crate) fn has_outlet(&self) -> bool {
+        self.outlet.is_some()
     }
 
     /// Gives up the encoder of its own, for somebody else.

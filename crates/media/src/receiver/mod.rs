@@ -434,9 +434,10 @@ impl Receiver {
         // What is wrong with it is told before anything is learnt from it.
         crate::rtp::TelephoneEvent::parse(packet.payload())?;
         self.last_heard = Some(now);
-        if self.admit(now, packet).is_none() {
+        let Some(seq) = self.admit(now, packet) else {
             return Ok(());
-        }
+        };
+        self.playout.follow_other(seq.as_u64());
         self.events
             .handle(now, packet.timestamp(), packet.marker(), packet.payload())
     }

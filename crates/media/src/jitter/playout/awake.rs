@@ -80,6 +80,7 @@ impl Awake {
             if comes_after_talk {
                 schedule.store.insert(packet, &[]);
             }
+            schedule.loss.passes(packet.number);
             return;
         }
         let late = match self.flow {
@@ -302,8 +303,8 @@ impl Awake {
         }
     }
 
-    /// Follows how many packets were lost before one that is decoded. What was invented for them in a
-    /// pause was no comfort noise.
+    /// Counts what was invented in a pause for packets that were lost before one that is decoded: it
+    /// was no comfort noise.
     fn count_lost(
         &mut self,
         schedule: &mut Schedule,
@@ -315,7 +316,6 @@ impl Awake {
             Some(last) if !packet.new_source => packet.number.saturating_sub(last + 1),
             Some(_) | None => 0,
         };
-        schedule.loss.packet(lost, packet.repairs);
         if let Some(pause) = self.paused_by_peer {
             let lost = usize::try_from(lost).unwrap_or(usize::MAX);
             let invented = pause.invented.min(lost.saturating_mul(packet.samples));

@@ -158,6 +158,7 @@ impl Resting {
             payload,
         } = arrived;
         if packet.ends_talk {
+            schedule.loss.passes(packet.number);
             return;
         }
         let late = self.head.is_some() && schedule.comes_late(now, packet.position);

@@ -101,7 +101,7 @@ impl Director {
             .map(|index| Lane::start(index, thread, complexity, settings.governor))
             .collect::<std::io::Result<Vec<Lane>>>()?;
         announce_priority(settings.priority, &lanes);
-        Ok(Director {
+        let mut director = Director {
             clock,
             settings,
             ports,
@@ -113,7 +113,11 @@ impl Director {
             news: Vec::new(),
             governed: clock.now(),
             refused: Arc::default(),
-        })
+        };
+        for thread in 0..director.lanes.len() {
+            Wanted::at_first().for_each(|wanted| director.bring(thread, wanted));
+        }
+        Ok(director)
     }
 
     /// Whether another leg may come; each time it may not, somebody is counted as refused.

@@ -83,6 +83,38 @@ fn a_leg_that_moves_to_its_conference_goes_on_with_its_stream() {
 }
 
 #[test]
+fn the_first_leg_of_a_codec_is_sent_audio_before_anybody_looks_what_its_thread_wants() {
+    let codecs = [
+        Codec::Opus,
+        Codec::G722,
+        Codec::Pcmu,
+        Codec::Pcma,
+        Codec::L16At16,
+        Codec::L16At48,
+    ];
+    let mut stage = Stage::new(2, 100);
+    for codec in codecs {
+        // Two threads, and a first leg on each.
+        for _ in 0..2 {
+            let (call, bridge) = stage.offer(Ipv4Addr::LOCALHOST.into());
+            let phone = Phone::new("127.0.0.1:0", bridge);
+            let description = MediaDescription {
+                format: Format::plain(codec),
+                ..phone.description()
+            };
+            stage.director.describe_leg(call, description);
+            stage.director.answered(call);
+            // The director is not asked to do anything, so that no encoder can be made.
+            let came = (0..10_000).find_map(|_| {
+                std::thread::sleep(Duration::from_millis(1));
+                phone.receive()
+            });
+            assert!(came.is_some(), "{codec:?}: nothing within 10 s");
+        }
+    }
+}
+
+#[test]
 fn conferences_are_spread_over_threads_and_phases() {
     let mut stage = Stage::new(2, 100);
     let mut places = Vec::new();
