@@ -31,9 +31,15 @@ const BY_SLOPE: &str = "callers are added in steps; a line through the CPU time 
     every call was answered and fewer than 1 % of packets were lost and of ticks left out says how many \
     fill the core; the largest number that was really there and borne is noted";
 
-const CLOSED_BY_THE_NETWORK: &str = "what the kernel takes for each datagram, which on loopback has \
-    the receiving half of its way in it: on a real network that is the other machine's; past it leads \
-    only a way around the kernel's sockets, such as AF_XDP";
+const CLOSED_BY_THE_KERNEL: &str = "a cheaper way through the kernel, whose share alone nearly fills \
+    the core at the goal: on loopback the sender pays for the receiving half of the way, too, which on a \
+    real network is the other machine's; and less memory to touch for each listener, since all of them \
+    together do not fit into the cache";
+
+const CLOSED_BY_CHEAPER_PACKETS: &str = "less work for a packet that is filed and never heard (its \
+    header, its place in the jitter buffer, a look at how loud it is), which takes about as much as the \
+    kernel's share; and a cheaper way through the kernel, where on loopback the sender pays for the \
+    receiving half, too";
 
 const CLOSED_BY_PARTS: &str = "more than one media thread for a large conference, mixed in parts: on \
     one thread the last of many listeners waits until all the others' packets are sent, and a tick's \
@@ -48,28 +54,28 @@ pub(super) const GOALS: [Goal; 18] = [
         "≈ 880 (Asterisk, from 200)",
         Some(880.0),
         5_000.0,
-        CLOSED_BY_THE_NETWORK,
+        CLOSED_BY_THE_KERNEL,
     ),
     capacity(
         SILENCE,
         "30 to 60",
         Some(60.0),
         1_500.0,
-        CLOSED_BY_THE_NETWORK,
+        CLOSED_BY_CHEAPER_PACKETS,
     ),
     capacity(
         DTX,
         "≈ 500 (Asterisk)",
         Some(500.0),
         4_000.0,
-        CLOSED_BY_THE_NETWORK,
+        CLOSED_BY_THE_KERNEL,
     ),
     capacity(
         PCMU,
         "460 (Janus)",
         Some(460.0),
         3_000.0,
-        CLOSED_BY_THE_NETWORK,
+        CLOSED_BY_CHEAPER_PACKETS,
     ),
     capacity(
         PCMU_VOICE,
@@ -149,8 +155,10 @@ pub(super) const GOALS: [Goal; 18] = [
         how: "the bridge's own count of ticks more than 5 ms late, with as many conferences of 3 as \
               fill 80 % of the core; beside it what a thread sees on that core that works for 80 % of \
               every 5 ms and touches nothing, and one that only sleeps",
-        closed_by: "a core that is the media thread's alone: a machine without neighbours, an isolated \
-                    core, real-time priority",
+        closed_by: "work that is more even: at 80 % of the core four fifths of every 5 ms are filled, so \
+                    that a moment in which several talkers change, and decoders and encoders are \
+                    primed for them, makes the next ones late; and for what a thread of nothing but \
+                    work sees, a core without neighbours",
     },
     quality(
         SWITCHING,

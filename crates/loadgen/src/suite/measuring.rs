@@ -243,16 +243,16 @@ impl Scenario {
         drop(bridge);
         let largest = largest_borne(&steps).map_or(0, |step| step.callers);
         let kernel = self.kernel_alone(core, largest).await?;
-        let sends = match self.peers_send_every() {
+        let carries = match self.peers_send_every() {
             None => "a datagram sent",
             Some(1) => "a datagram sent and one read",
-            Some(_) => "a datagram sent, and one read in 20 ticks,",
+            Some(_) => "a datagram sent, and one read in 20 ticks",
         };
         let per_core = kernel.per_core();
         let mut capacity = self.capacity(&steps)?;
         capacity.note.push_str(&format!(
-            ". The kernel alone, with {largest} sockets: {sends} for each takes {:.1} µs, which \
-             {per_core:.0} fill the core with; the bridge reaches {:.0} % of that",
+            ". The kernel alone, with {largest} sockets, takes {:.1} µs a tick for each ({carries}), so \
+             that {per_core:.0} fill the core: the bridge reaches {:.0} % of that",
             kernel.a_tick.as_secs_f64() * 1e6,
             100.0 * capacity.value / per_core,
         ));
@@ -308,8 +308,8 @@ impl Scenario {
         let each = opus / 3.0 + kernel.percent();
         capacity.floor = Some(100.0 / each);
         capacity.note.push_str(&format!(
-            ". libopus takes {opus:.2} % of the core for one conference's encoder and decoder, and the \
-             kernel {:.2} % for its datagrams, which {:.0} callers fill the core with; the bridge \
+            ". libopus alone takes {opus:.2} % of the core for a conference's encoder and decoder, and \
+             the kernel {:.2} % for its datagrams, so that {:.0} callers fill the core: the bridge \
              reaches {:.0} % of that",
             3.0 * kernel.percent(),
             100.0 / each,
@@ -515,8 +515,8 @@ impl Scenario {
             Some(format!("; with {}, {unborne}", step.callers))
         });
         let note = format!(
-            "measured: {callers} callers were there and borne at {cpu:.0} % CPU{}; by slope of {} \
-             steps: {:.0} at 80 % of the core, {:.0} at 100 %",
+            "Really there and borne: {callers} callers, at {cpu:.0} % CPU{}; by slope of {} steps: \
+             {:.0} at 80 % of the core, {:.0} at 100 %",
             end.unwrap_or_default(),
             points(steps).len(),
             callers_at(line, 80.0),
@@ -551,6 +551,9 @@ async fn step(crowd: &mut Crowd, callers: usize, pace: Pace) -> anyhow::Result<S
     match &verdict {
         None => eprintln!("borne, {cpu:.1} % CPU"),
         Some(why) => eprintln!("not borne, {why}, {cpu:.1} % CPU"),
+    }
+    for (reason, count) in &report.failures {
+        eprintln!("{count} × {reason}");
     }
     if others > NEIGHBOURS_PERCENT {
         eprintln!("something else took {others:.0} % of the core: the figures are worth little");
@@ -605,7 +608,10 @@ fn memory(row: &'static str, steps: &[Step]) -> anyhow::Result<Found> {
         let process = step.report.process.as_ref();
         process.map_or(0.0, |process| process.rss_after_kib as f64)
     };
-    let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
+    // Whoever was refused needs no memory.
+    let is_complete = |step: &&Step| step.report.calls_answered == step.report.calls_placed;
+    let first = steps.iter().find(is_complete);
+    let (Some(first), Some(last)) = (first, steps.iter().rfind(is_complete)) else {
         return Err(nothing_borne(steps));
     };
     let callers = last.callers.saturating_sub(first.callers).max(1);
@@ -687,12 +693,33 @@ mod tests {
                     ticks: 900,
                     late: 0,
                     skipped: 50,
-                })
+                });
             },
         ];
         for change in incomplete {
             assert!(points(&[step(100, 10.0, change)]).is_empty());
         }
+    }
+
+    #[test]
+    fn memory_is_that_of_callers_who_were_let_in() {
+        let rss = |rss_after_kib: u64| {
+            move |report: &mut LoadReport| {
+                let process = report.process.get_or_insert_default();
+                process.rss_after_kib = rss_after_kib;
+            }
+        };
+        let steps = [
+            step(100, 10.0, rss(5_000)),
+            step(300, 30.0, rss(15_000)),
+            step(900, 95.0, |report| {
+                rss(25_000)(report);
+                report.calls_answered = 500;
+            }),
+        ];
+        let found = memory(goals::LISTENER_MEMORY, &steps).unwrap();
+        assert!((found.value - 50.0).abs() < 1e-9, "{}", found.value);
+        assert!(memory(goals::LISTENER_MEMORY, &[]).is_err());
     }
 
     #[test]
