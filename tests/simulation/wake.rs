@@ -5,7 +5,7 @@ use tutti_media::{
     SAMPLE_RATE_HZ,
 };
 use tutti_model::{Codec, Format};
-use tutti_sim::{Mouth, Random, Talk, find, snr_db};
+use tutti_sim::{Mouth, Random, Studio, Talk, find, snr_db};
 
 use crate::stage::*;
 
@@ -106,4 +106,20 @@ fn always_decoded(format: Format, said: &[f32]) -> Vec<f32> {
         out.extend(frame);
     }
     out
+}
+
+#[test]
+fn a_voice_ends_a_rest_in_opus_however_soft_it_is() {
+    for dbov in [-50.0, -60.0] {
+        let mut said = vec![0.0; SILENT_SECONDS * SAMPLE_RATE_HZ as usize];
+        said.extend_from_slice(&Talk::new(Random::new(8), 120.0).seconds(3.0, dbov));
+        let mut studio = studio();
+        let mouth = Mouth::Sound(said.into());
+        let talker = joined(&mut studio, Codec::Opus, mouth, TALK_AND_LISTEN);
+        let woke = |studio: &Studio| studio.leg(talker).unwrap().receive_counters().woke;
+        studio.ticks((SILENT_SECONDS * 50) as u32).unwrap();
+        let before = woke(&studio);
+        studio.ticks(150).unwrap();
+        assert!(woke(&studio) > before, "{dbov} dBov");
+    }
 }

@@ -7,15 +7,16 @@ const TAKEN_FOR_GRANTED: u32 = 64;
 
 /// How much the latest packet counts for whether packets describe those before them. Silence describes
 /// nothing, so that a pause must not be taken for another habit: doubt comes slowly.
-const REPAIRS_WEIGHT: f32 = 1.0 / 64.0;
-const DOUBT_WEIGHT: f32 = 1.0 / 256.0;
+const REPAIRS_WEIGHT: f32 = 1.0 / 32.0;
+const DOUBT_WEIGHT: f32 = 1.0 / 128.0;
 
 /// Loss that is worth a packet of delay, and loss that is not any more.
 const MUCH: f32 = 0.02;
 const LITTLE: f32 = 0.007;
 
-/// So many of the packets must describe the one before them (in-band FEC).
-const REPAIRS: f32 = 0.1;
+/// So many of the packets must describe the one before them (in-band FEC). As doubt comes slowly, this
+/// is reached where one in six does.
+const REPAIRS: f32 = 0.4;
 
 /// So many count of those that are lost in a row: only the last of them is described.
 const MOST_LOST: u64 = 2;
@@ -138,7 +139,7 @@ mod tests {
         let mut stream = Stream::new();
         // Silence describes nothing.
         assert!(!stream.send(250, false, every(20)));
-        assert!(stream.send(10, true, every(20)));
+        assert!(stream.send(20, true, every(20)));
         stream.send(100, true, every(20));
         assert!(stream.send(250, false, every(20)));
     }

@@ -348,10 +348,10 @@ impl Silence {
     /// What a packet is, if that is known.
     fn sign(&self, activity: &Activity) -> Option<Sign> {
         match activity.said {
-            // A soft tone in Opus, at -60 dBov and below, is noise to its encoder and ends no rest. Its
-            // leg's owner would let it through for some ten seconds, between the audible and the noise
-            // of a room, and then take it for just that. Nobody misses it: to hear it, every leg with a
-            // fan beside it would have to be decoded, and a voice as soft is still told as one.
+            // What an encoder takes for noise ends no rest, and a steady tone of about -60 dBov may be
+            // just that to Opus. Its leg's owner would let it through for some ten seconds, as something
+            // new, and then take it for the noise of the room. That is let be: a voice as soft does end
+            // a rest, and to hear such a tone every leg beside a fan would have to be decoded.
             Said::Silence | Said::Noise => return Some(Sign::Silence),
             Said::Voice if self.taken_for_voice <= ERRS => return Some(Sign::Voice),
             Said::Voice if self.taken_for_voice <= ERRS_OFTEN => return Some(Sign::Doubt(2)),
