@@ -36,7 +36,6 @@ fn speech_is_the_same_to_a_bit_in_codecs_that_remember_nothing() {
 /// A studio in which a mix of one's own ends almost at once.
 fn studio_that_switches() -> Studio {
     let private = PrivateTimes {
-        in_pause: Duration::from_millis(100),
         least: Duration::from_millis(100),
         most: Duration::from_millis(100),
     };

@@ -319,7 +319,6 @@ impl Judge {
     /// says a word every two seconds and returns as everybody does.
     fn hand_over(&self, voice: &str, said: &Audio, name: &str, codec: Codec) -> [Sound; 3] {
         let at_once = PrivateTimes {
-            in_pause: Duration::from_millis(100),
             least: Duration::from_millis(100),
             most: Duration::from_millis(100),
         };

@@ -20,11 +20,15 @@ const MAX_CLASSES: usize = 32;
 /// The most threads besides this one that mix one conference.
 const MAX_TRUNKS: usize = 15;
 
-/// A mix no louder than this is quiet: −54 dBFS. Then a leg may change its encoder unheard.
+/// A mix no louder than this is quiet: −54 dBFS.
 const QUIET: f32 = 0.002;
 
-/// After so many quiet ticks it is a pause, and no encoder remembers what was said before: 60 ms.
-const PAUSE: u32 = 3;
+/// What is 18 dB softer than what was heard just before is masked by it, as the end of a syllable or a
+/// closed mouth is.
+const MASKED: f32 = 0.125;
+
+/// How fast what was heard stops to mask, by the tick: 13 dB a second.
+const FORGOTTEN: f32 = 0.97;
 
 /// The most prompts that one conference hears at the same time; one more is given back unused.
 pub const MOST_CONFERENCE_PROMPTS: usize = 8;
@@ -54,8 +58,9 @@ pub struct Conference {
     limiter: Limiter,
     /// The limiter before this tick, from which a leg that leaves its class goes on.
     limiter_before: Limiter,
-    /// For how many ticks the mix has been quiet.
-    quiet_for: u32,
+    /// How loud the mix was in the tick before, and what it was heard after.
+    level: f32,
+    heard_before: f32,
     /// The mixes of the last ticks, oldest first.
     recent: [Frame; RECENT_FRAMES],
     classes: [Option<Box<MixClass>>; MAX_CLASSES],
@@ -86,7 +91,8 @@ impl Conference {
             mix: [0.0; FRAME_SAMPLES],
             limiter: Limiter::default(),
             limiter_before: Limiter::default(),
-            quiet_for: 0,
+            level: 0.0,
+            heard_before: 0.0,
             recent: [[0.0; FRAME_SAMPLES]; RECENT_FRAMES],
             classes: Default::default(),
             asked: Vec::with_capacity(MAX_CLASSES),
@@ -297,11 +303,8 @@ impl Conference {
         add(&mut self.mix, &self.beside);
         self.limiter_before = self.limiter;
         self.limiter.process(&mut self.mix);
-        self.quiet_for = if rms(&self.mix) > QUIET {
-            0
-        } else {
-            self.quiet_for.saturating_add(1)
-        };
+        self.heard_before = self.level.max(self.heard_before * FORGOTTEN);
+        self.level = rms(&self.mix);
         if let Some(recording) = &mut self.recording {
             recording.tap.push(recording.position, &self.mix);
             recording.position += FRAME_SAMPLES as u64;
@@ -318,14 +321,10 @@ impl Conference {
         &self.mix
     }
 
-    /// Whether nothing but noise was heard in the tick before.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet_for > 0
-    }
-
-    /// Whether nothing but noise has been heard for a moment.
-    pub(crate) fn is_in_pause(&self) -> bool {
-        self.quiet_for >= PAUSE
+    /// Whether nobody hears what changes now: the tick before was quiet, or much softer than what came
+    /// before it.
+    pub(crate) fn hides_a_change(&self) -> bool {
+        self.level <= QUIET.max(self.heard_before * MASKED)
     }
 
     /// The mix without one contributor's own voice, or all of it; not limited yet.

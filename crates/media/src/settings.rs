@@ -64,9 +64,7 @@ impl Default for SpeakerTimes {
 /// How long a leg that has spoken keeps a mix of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PrivateTimes {
-    /// After this long it returns to its mix class in a pause of everybody.
-    pub in_pause: Duration,
-    /// After this long it returns at the next quiet moment.
+    /// After this long it returns to its mix class at the next moment at which nobody hears it.
     pub least: Duration,
     /// After this long it returns at once.
     pub most: Duration,
@@ -75,27 +73,8 @@ pub struct PrivateTimes {
 impl Default for PrivateTimes {
     fn default() -> PrivateTimes {
         PrivateTimes {
-            in_pause: Duration::from_millis(500),
-            least: Duration::from_secs(5),
+            least: Duration::from_millis(500),
             most: Duration::from_secs(8),
-        }
-    }
-}
-
-/// The same in ticks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PrivateTicks {
-    pub(crate) in_pause: u32,
-    pub(crate) least: u32,
-    pub(crate) most: u32,
-}
-
-impl PrivateTicks {
-    pub(crate) fn of(times: PrivateTimes) -> PrivateTicks {
-        PrivateTicks {
-            in_pause: ticks(times.in_pause),
-            least: ticks(times.least),
-            most: ticks(times.most),
         }
     }
 }

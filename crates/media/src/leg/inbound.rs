@@ -141,7 +141,7 @@ impl<T: Transport> Leg<T> {
             && !self.told_speaking
             && self.no_voice_for >= REST_AFTER
             && self.since_voice >= SPOKE_LATELY
-            && self.inaudible_for >= self.private.most
+            && self.inaudible_for >= self.private_most
             && self.input.is_at_rest()
             && self.talk.is_at_rest()
             && self.speaker.is_at_rest()
@@ -246,17 +246,10 @@ impl<T: Transport> Leg<T> {
     }
 
     /// A leg that has been heard keeps a mix of its own for a while, and then until a moment at which
-    /// nobody hears that its encoder changes. A pause of everybody is one at any time: where there was
-    /// nothing to encode, both encoders remember the same.
+    /// nobody hears that its encoder changes.
     fn keeps_contributing(&self, conference: &Conference) -> bool {
-        let silent = self.inaudible_for;
-        let may_return = if silent < self.private.in_pause {
-            false
-        } else if silent < self.private.least {
-            conference.is_in_pause()
-        } else {
-            silent >= self.private.most || conference.is_quiet()
-        };
-        conference.is_mixing() && !may_return
+        conference.is_mixing()
+            && self.inaudible_for < self.private_most
+            && (self.inaudible_for < self.private_least || !conference.hides_a_change())
     }
 }

@@ -24,7 +24,7 @@ use crate::prompt::Prompt;
 use crate::ramp::Ramp;
 use crate::receiver::{ReceiveCounters, Receiver};
 use crate::rtp::{DigitSender, Sender};
-use crate::settings::{LegSettings, PrivateTicks, SpeakerTimes};
+use crate::settings::{LegSettings, SpeakerTimes, ticks};
 use crate::speaker::Speaker;
 use crate::tap::Tap;
 use crate::transport::Transport;
@@ -155,8 +155,9 @@ pub struct Leg<T> {
     since_voice: u32,
     /// The level of the noise in which nobody speaks here, in −dBov.
     noise_minus_dbov: f32,
-    /// After how many inaudible ticks a mix of its own ends.
-    private: PrivateTicks,
+    /// After how many inaudible ticks a mix of its own may end, and after how many it must.
+    private_least: u32,
+    private_most: u32,
     talk: Ramp,
     /// Who speaks in its conference, and who speaks at all.
     speaker: Speaker,
@@ -202,7 +203,8 @@ impl<T: Transport> Leg<T> {
             no_voice_for: 0,
             since_voice: u32::MAX,
             noise_minus_dbov: 0.0,
-            private: PrivateTicks::of(settings.private),
+            private_least: ticks(settings.private.least),
+            private_most: ticks(settings.private.most),
             talk: Ramp::resting_at(0.0),
             listen: Ramp::resting_at(0.0),
             gains: Gains::default(),
