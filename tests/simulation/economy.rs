@@ -187,6 +187,6 @@ fn three_who_take_turns_cost_hardly_more_than_one_encode() {
         let encodes = studio.encodes() - before;
         println!("{codec:?}: {:.2} encodes a tick", encodes as f64 / 900.0);
         // Two who listen hear the same, but for a while after they have spoken themselves.
-        assert!(encodes <= 1_300, "{codec:?}: {encodes} encodes");
+        assert!(encodes <= 1_400, "{codec:?}: {encodes} encodes");
     }
 }

@@ -16,7 +16,7 @@ const LITTLE: f32 = 0.007;
 
 /// So many of the packets must describe the one before them (in-band FEC). As doubt comes slowly, this
 /// is reached where one in six does.
-const REPAIRS: f32 = 0.4;
+const REPAIRS: f32 = 0.25;
 
 /// So many count of those that are lost in a row: only the last of them is described.
 const MOST_LOST: u64 = 2;

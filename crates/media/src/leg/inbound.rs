@@ -245,11 +245,11 @@ impl<T: Transport> Leg<T> {
         }
     }
 
-    /// A leg that has been heard keeps a mix of its own for a while, and then until a moment at which
-    /// nobody hears that its encoder changes.
+    /// A leg that is heard has a mix of its own. It keeps that for a while, and then until a moment at
+    /// which nobody hears that its encoder changes.
     fn keeps_contributing(&self, conference: &Conference) -> bool {
-        conference.is_mixing()
-            && self.inaudible_for < self.private_most
-            && (self.inaudible_for < self.private_least || !conference.hides_a_change())
+        let stays = self.inaudible_for < self.private_least || !conference.hides_a_change();
+        let lingers = self.contributes && self.inaudible_for < self.private_most && stays;
+        conference.is_mixing() && (self.inaudible_for == 0 || lingers)
     }
 }
