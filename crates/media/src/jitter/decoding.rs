@@ -5,7 +5,7 @@ use tutti_model::Codec;
 use super::time_scale::MAX_PIECE_MS;
 use super::{ClockRate, SampleQueue};
 use crate::codec::{CodecError, Decoder, MAX_PACKET_MS};
-use crate::frame::{Frame, SAMPLE_RATE_HZ};
+use crate::frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
 use crate::receiver::Pulled;
 use crate::resampler::Resampler;
 
@@ -26,6 +26,8 @@ pub struct Decoding {
     upsampler: Option<Resampler>,
     /// The resampler has not let out all of the last sound yet.
     is_ringing: bool,
+    /// What its leg added to a mix in this tick, so that it can be taken out of its own.
+    pub(super) voice: Frame,
 }
 
 impl Decoding {
@@ -45,6 +47,7 @@ impl Decoding {
             queue: SampleQueue::new(ClockRate::new(rate_hz).millis(QUEUE_MS)),
             upsampler,
             is_ringing: false,
+            voice: [0.0; FRAME_SAMPLES],
         })
     }
 

@@ -114,9 +114,10 @@ impl<T: Transport> Leg<T> {
         } else {
             self.inaudible_for.saturating_add(1)
         };
-        self.own = *scratch;
         self.contributes = self.keeps_contributing(conference);
-        if self.contributes {
+        // What could not be taken out of its own mix is not put into the others'.
+        self.sounds = self.contributes && self.media.receiver.keep_voice(scratch);
+        if self.sounds {
             let contributor = self
                 .remote_ssrc()
                 .filter(|_| self.inaudible_for == 0)
@@ -210,16 +211,19 @@ impl<T: Transport> Leg<T> {
         self.no_voice_for = self.no_voice_for.saturating_add(1);
         self.since_voice = self.since_voice.saturating_add(1);
         self.inaudible_for = self.inaudible_for.saturating_add(1);
-        let contributed = self.contributes;
         self.contributes = self.keeps_contributing(conference);
-        if contributed {
-            self.own.fill(0.0);
-        }
+        self.sounds = false;
         if let Some(track) = &mut self.track {
             track.push(conference.session_position(), silence);
         }
         self.speaker.follow(voice);
         self.tell_of(self.speaker.is_speaking())
+    }
+
+    /// What it has added to the mix in this tick.
+    pub(super) fn own(&self) -> Option<&Frame> {
+        let voice = self.media.receiver.voice();
+        voice.filter(|_| self.contributes && self.sounds)
     }
 
     /// Whether a frame belongs into the mix: not the mere noise of a room in which nobody speaks.

@@ -131,6 +131,8 @@ pub struct Leg<T> {
     outlet: Option<Box<Outlet>>,
     outbound: Outbound,
     contributes: bool,
+    /// Its voice is in the mix of this tick.
+    sounds: bool,
     /// The peer hears early media.
     early: bool,
     /// The peer reports losses, so that FEC is worth its bits.
@@ -171,8 +173,6 @@ pub struct Leg<T> {
     track: Option<Track>,
     input: InputChain,
     limiter: Limiter,
-    /// This leg's voice in this tick, while it contributes.
-    own: Frame,
 }
 
 impl<T: Transport> Leg<T> {
@@ -197,8 +197,8 @@ impl<T: Transport> Leg<T> {
             watched: false,
             told_speaking: false,
             told_voice: false,
-            own: [0.0; FRAME_SAMPLES],
             contributes: false,
+            sounds: false,
             inaudible_for: u32::MAX,
             no_voice_for: 0,
             since_voice: u32::MAX,
@@ -372,8 +372,8 @@ impl<T: Transport> Leg<T> {
         if self.contributes && conference.is_mixing() {
             // What it says next belongs to wherever it goes: the end goes on as what was heard last,
             // turned around its last sample, so that neither the sound nor its slope has a step.
-            let last = self.own.last().copied().unwrap_or(0.0);
-            let mut end = self.own;
+            let mut end = self.own().copied().unwrap_or([0.0; FRAME_SAMPLES]);
+            let last = end.last().copied().unwrap_or(0.0);
             end.reverse();
             for sample in &mut end {
                 *sample = 2.0 * last - *sample;

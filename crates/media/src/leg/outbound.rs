@@ -165,8 +165,7 @@ impl<T: Transport> Leg<T> {
         if comes_from_class {
             self.limiter = conference.limiter_before();
         }
-        let own = self.contributes.then_some(&self.own);
-        conference.minus(own, heard);
+        conference.minus(self.own(), heard);
         if self.gains.output_db != 0 {
             amplify(heard, gain(self.gains.output_db));
         }

@@ -303,6 +303,18 @@ impl Receiver {
         Ok(())
     }
 
+    /// Keeps what becomes of a frame in a mix; false where there is no place for it, as nothing is
+    /// decoded.
+    pub(crate) fn keep_voice(&mut self, voice: &Frame) -> bool {
+        let place = self.playout.voice_mut();
+        place.map(|place| *place = *voice).is_some()
+    }
+
+    /// What was kept last.
+    pub(crate) fn voice(&self) -> Option<&Frame> {
+        self.playout.voice()
+    }
+
     /// Whether a `pull` does nothing but let time go by until a packet comes.
     pub fn is_asleep(&self) -> bool {
         self.playout.is_asleep()

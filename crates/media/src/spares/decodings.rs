@@ -19,10 +19,6 @@ const MOST_SURPLUS: usize = RESERVE;
 ///
 /// A leg that wakes decodes ten packets at once. So the reserve also bounds the work of a tick in which
 /// a crowd wakes: what it does not hold is brought for the next.
-#[expect(
-    clippy::vec_box,
-    reason = "they move to legs and back without an allocation"
-)]
 pub(crate) struct Decodings {
     /// One for each of [`CODECS`].
     shelves: [Shelf; CODECS.len()],
@@ -30,10 +26,6 @@ pub(crate) struct Decodings {
 }
 
 /// What is there for the legs of one codec.
-#[expect(
-    clippy::vec_box,
-    reason = "they move to legs and back without an allocation"
-)]
 struct Shelf {
     decodings: Vec<Box<Decoding>>,
     on_their_way: usize,

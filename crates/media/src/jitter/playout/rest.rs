@@ -65,6 +65,21 @@ impl Playout {
         }
     }
 
+    /// The place for what its leg adds to a mix, while there is something to decode with.
+    pub(crate) fn voice(&self) -> Option<&Frame> {
+        match &self.state {
+            State::Awake(awake) => Some(&awake.decoding.voice),
+            State::Resting(resting) => Some(&resting.kept.as_ref()?.decoding.voice),
+        }
+    }
+
+    pub(crate) fn voice_mut(&mut self) -> Option<&mut Frame> {
+        match &mut self.state {
+            State::Awake(awake) => Some(&mut awake.decoding.voice),
+            State::Resting(resting) => Some(&mut resting.kept.as_mut()?.decoding.voice),
+        }
+    }
+
     /// Whether it has given up all that it can, and waits for nothing.
     pub(crate) fn is_asleep(&self) -> bool {
         match &self.state {
