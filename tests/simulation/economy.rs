@@ -3,7 +3,7 @@
 use tutti_model::Codec;
 use tutti_sim::{Mouth, Random, Studio, Talk, Tone, Voice};
 
-use crate::stage::{LISTEN_ONLY, TALK_AND_LISTEN, allow, joined, studio};
+use crate::stage::{LISTEN_ONLY, TALK_AND_LISTEN, allow, joined, rms_db, studio};
 
 /// Longer than anybody who has spoken keeps an encoder of its own, in ticks.
 const FORGOTTEN: u32 = 500;
@@ -188,5 +188,22 @@ fn three_who_take_turns_cost_hardly_more_than_one_encode() {
         println!("{codec:?}: {:.2} encodes a tick", encodes as f64 / 900.0);
         // Two who listen hear the same, but for a while after they have spoken themselves.
         assert!(encodes <= 1_400, "{codec:?}: {encodes} encodes");
+    }
+}
+
+#[test]
+fn whoever_has_sent_nothing_for_a_minute_is_heard_when_it_speaks() {
+    for codec in CODECS {
+        let mut studio = studio();
+        let speaks = joined(&mut studio, codec, Mouth::Shut, TALK_AND_LISTEN);
+        let listens = joined(&mut studio, codec, Mouth::Shut, LISTEN_ONLY);
+        studio.ticks(3_000).unwrap();
+        let mouth = Mouth::Tone(Tone::new(440.0, 0.3));
+        studio.caller(speaks).unwrap().say(mouth).unwrap();
+        studio.ticks(25).unwrap();
+        studio.caller(listens).unwrap().start_listening();
+        studio.ticks(50).unwrap();
+        let level = rms_db(&studio.caller(listens).unwrap().take_heard());
+        assert!(level > -35.0, "{codec:?}: {level} dB");
     }
 }

@@ -136,9 +136,8 @@ pub(super) const GOALS: [Goal; 18] = [
     memory(
         LISTENER_MEMORY,
         40.0,
-        "making the decoder, the packet store and the room in which sound is stretched when a leg is \
-         first audible: now it has them from its first moment, because the media thread allocates \
-         nothing, and most listeners never need them",
+        "lending the packet store to legs that are sent something, as decoders are lent to legs that \
+         are awake",
     ),
     memory(
         TALKER_MEMORY,
