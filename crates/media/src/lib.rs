@@ -55,5 +55,5 @@ pub use settings::{LegSettings, PrivateTimes, SpeakerTimes};
 pub use spares::Wanted;
 pub use tap::Tap;
 pub use tone::add_key_tone;
-pub use transport::{Channel, Datagram, Transport};
+pub use transport::{Channel, Datagram, GROUP, Transport, Waiting};
 pub use trunk::Trunk;

@@ -40,7 +40,10 @@ pub struct BenchTransport {
 }
 
 impl Transport for BenchTransport {
-    fn receive(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
+    fn receive(&mut self, channel: Channel, buffer: &mut [u8]) -> Option<Datagram> {
+        if channel == Channel::Rtcp {
+            return None;
+        }
         self.due = !self.due;
         if self.due {
             return None;
@@ -55,10 +58,9 @@ impl Transport for BenchTransport {
         [*t0, *t1, *t2, *t3] = self.sent.wrapping_mul(self.frame_ticks).to_be_bytes();
         [*c0, *c1, *c2, *c3] = self.ssrc.to_be_bytes();
         self.sent = self.sent.wrapping_add(1);
-        let (channel, len) = (Channel::Rtp, packet.len());
         Some(Datagram {
             channel,
-            len,
+            len: packet.len(),
             from: self.from,
             arrived: self.now.get(),
         })

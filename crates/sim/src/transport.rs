@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use tutti_media::{Channel, Datagram, Transport};
+use tutti_media::{Channel, Datagram, Transport, Waiting};
 use tutti_model::Timestamp;
 
 /// The longest datagram that fits: 20 ms of linear samples at 48 kHz.
@@ -119,8 +119,18 @@ impl Line {
 }
 
 impl Transport for SimTransport {
-    fn receive(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
-        let parcel = self.queues.borrow_mut().to_bridge.parcels.pop_front()?;
+    fn waiting<'a>(group: impl Iterator<Item = &'a SimTransport>) -> Waiting {
+        let mut waiting = Waiting::default();
+        for (place, _) in group.enumerate().filter(|(_, leg)| leg.waits(Channel::Rtp)) {
+            waiting.note(place);
+        }
+        waiting
+    }
+
+    fn receive(&mut self, channel: Channel, buffer: &mut [u8]) -> Option<Datagram> {
+        let parcels = &mut self.queues.borrow_mut().to_bridge.parcels;
+        let next = parcels.iter().position(|parcel| parcel.channel == channel);
+        let parcel = parcels.remove(next?)?;
         let len = copy(&parcel, buffer);
         Some(Datagram {
             channel: parcel.channel,
@@ -135,13 +145,12 @@ impl Transport for SimTransport {
         let mut queues = self.queues.borrow_mut();
         queues.to_caller.push((channel, to, nobody_asks), datagram);
     }
+}
 
-    fn tells_of_news(&self) -> bool {
-        true
-    }
-
-    fn has_news(&self) -> bool {
-        !self.queues.borrow().to_bridge.parcels.is_empty()
+impl SimTransport {
+    fn waits(&self, channel: Channel) -> bool {
+        let parcels = &self.queues.borrow().to_bridge.parcels;
+        parcels.iter().any(|parcel| parcel.channel == channel)
     }
 }
 
@@ -201,12 +210,23 @@ mod tests {
             transport.send(Channel::Rtcp, HERE, text);
         }
         let mut buffer = [0; 2_048];
-        let first = transport.receive(&mut buffer).unwrap();
+        assert!(transport.receive(Channel::Rtcp, &mut buffer).is_none());
+        let first = transport.receive(Channel::Rtp, &mut buffer).unwrap();
         assert_eq!((first.len, first.from, first.arrived), (3, HERE, START));
         assert_eq!(&buffer[..3], b"one");
-        assert!(transport.receive(&mut buffer).is_some());
-        assert!(transport.receive(&mut buffer).is_none());
+        assert!(transport.receive(Channel::Rtp, &mut buffer).is_some());
+        assert!(transport.receive(Channel::Rtp, &mut buffer).is_none());
         assert_eq!(line.collect(&mut buffer), Some((Channel::Rtcp, HERE, 3)));
         assert_eq!(line.overflows(), 2);
+    }
+
+    #[test]
+    fn those_of_a_group_are_told_who_have_rtp_to_take() {
+        let mut lines: Vec<_> = (0..3).map(|_| line(2, 2)).collect();
+        for (at, channel) in [(0, Channel::Rtcp), (2, Channel::Rtp)] {
+            lines[at].1.deliver(channel, HERE, START, b"one");
+        }
+        let waiting = SimTransport::waiting(lines.iter().map(|(transport, _)| transport));
+        assert_eq!([0, 1, 2].map(|at| waiting.has(at)), [false, false, true]);
     }
 }

@@ -13,7 +13,7 @@ use crate::frame::{FRAME_SAMPLES, Frame};
 use crate::leg::{Desk, Leg};
 use crate::prompt::{ConferencePrompt, Music, Prompt};
 use crate::spares::{Spares, Wanted};
-use crate::transport::Transport;
+use crate::transport::{Channel, GROUP, Transport};
 
 pub use words::{ConferenceSlot, EngineCommand, EngineEvent, LegSlot, Retired};
 
@@ -21,7 +21,8 @@ pub use words::{ConferenceSlot, EngineCommand, EngineEvent, LegSlot, Retired};
 /// conferences do not send in the same instant.
 pub const PHASES: u8 = 4;
 
-/// Every leg is asked once a second whether its caller is gone, each at a tick of its own.
+/// Every leg's RTCP is read once a second, and it is asked whether its caller is gone, each at a tick of
+/// its own. The kernel's time stamps tell when RTCP came, and nothing in it is urgent.
 const TICKS_PER_LOOK: u64 = 50;
 
 /// Legs send RTCP every 5 s, each at a tick of its own (RFC 3550 §6.2).
@@ -436,67 +437,93 @@ impl<T: Transport> Engine<T> {
 
     /// Receives, mixes and sends 20 ms for the conferences and legs of one phase.
     pub fn tick_phase(&mut self, now: Timestamp, phase: u8, emit: &mut impl FnMut(EngineEvent<T>)) {
+        let Some(ticks) = self.ticks.get_mut(usize::from(phase)) else {
+            return;
+        };
+        let tick = *ticks;
+        *ticks += 1;
+        for conference in self.conferences_of(phase) {
+            conference.begin_tick();
+        }
+        self.receive(now, phase, tick, emit);
+        self.complete_mixes(phase, emit);
+        self.send(now, phase, tick, emit);
+        for conference in self.conferences_of(phase) {
+            conference.end_tick();
+        }
+    }
+
+    /// Takes what has come to the legs of a phase, and adds what they say to their conferences.
+    fn receive(
+        &mut self,
+        now: Timestamp,
+        phase: u8,
+        tick: u64,
+        emit: &mut impl FnMut(EngineEvent<T>),
+    ) {
         let Engine {
-            seats,
             conferences,
-            seats_used,
-            conferences_used,
-            phases,
             sleeps,
-            ticks,
             spares,
-            complexity,
-            encodes,
             buffer,
             scratch,
             ..
         } = self;
-        let seats = seats.get_mut(..*seats_used).unwrap_or_default();
-        let conferences = conferences.get_mut(..*conferences_used).unwrap_or_default();
-        let Some(ticks) = ticks.get_mut(usize::from(phase)) else {
-            return;
-        };
-
-        for conference in of_phase(conferences, phase) {
-            conference.begin_tick();
-        }
-        for (seat, index) in seated(seats, phases, phase) {
-            if let Some(sleep) = sleeps.get_mut(index)
-                && let Some(passed) = sleep
-            {
-                if !seat.leg.has_news() {
-                    *passed = passed.saturating_add(1);
-                    continue;
-                }
-                seat.leg.wake(*passed);
-                *sleep = None;
-            }
-            if seat.leg.receive(buffer.as_mut_slice()) {
-                let call = seat.leg.call();
-                while let Some(digit) = seat.leg.poll_digit() {
-                    emit(EngineEvent::DigitPressed { call, digit });
+        let seats = self.seats.get_mut(..self.seats_used).unwrap_or_default();
+        for mut group in groups(seats, &self.phases, phase) {
+            let waiting = T::waiting(group.legs().map(|(_, seat)| seat.leg.transport()));
+            for (at, (index, seat)) in group.legs().enumerate() {
+                if waiting.has(at) || !is_asleep(sleeps, index) {
+                    seat.leg.fetch_for_receiving();
                 }
             }
-            seat.leg.settle(now);
-            let conference = place(conferences, seat.conference);
-            let call = seat.leg.call();
-            let lender = &mut spares.decodings;
-            if let Some(speaking) = seat.leg.contribute(now, conference, lender, scratch) {
-                emit(EngineEvent::Speaking { call, speaking });
-            }
-            if let Some(speaking) = seat.leg.poll_voice() {
-                emit(EngineEvent::Voice { call, speaking });
-            }
-            if seat.leg.may_sleep(now)
-                && let Some(sleep) = sleeps.get_mut(index)
-            {
-                *sleep = Some(0);
+            for (at, (index, seat)) in group.legs().enumerate() {
+                let (has_news, looks) = (waiting.has(at), has_turn(tick, index, TICKS_PER_LOOK));
+                if let Some(sleep) = sleeps.get_mut(index)
+                    && let Some(passed) = sleep
+                {
+                    if !has_news && !looks {
+                        *passed = passed.saturating_add(1);
+                        continue;
+                    }
+                    seat.leg.wake(*passed);
+                    *sleep = None;
+                }
+                if looks {
+                    seat.leg.receive(Channel::Rtcp, buffer.as_mut_slice());
+                }
+                if has_news && seat.leg.receive(Channel::Rtp, buffer.as_mut_slice()) {
+                    let call = seat.leg.call();
+                    while let Some(digit) = seat.leg.poll_digit() {
+                        emit(EngineEvent::DigitPressed { call, digit });
+                    }
+                }
+                seat.leg.settle(now);
+                let conference = place(conferences, seat.conference);
+                let lender = &mut spares.decodings;
+                if let Some(speaking) = seat.leg.contribute(now, conference, lender, scratch) {
+                    let call = seat.leg.call();
+                    emit(EngineEvent::Speaking { call, speaking });
+                }
+                if let Some(speaking) = seat.leg.poll_voice() {
+                    let call = seat.leg.call();
+                    emit(EngineEvent::Voice { call, speaking });
+                }
+                if seat.leg.may_sleep(now)
+                    && let Some(sleep) = sleeps.get_mut(index)
+                {
+                    *sleep = Some(0);
+                }
             }
         }
         while let Some(surplus) = spares.decodings.poll_surplus() {
             emit(EngineEvent::Retired(Retired::Decoding(surplus)));
         }
-        for conference in of_phase(conferences, phase) {
+    }
+
+    /// Ends the mixes of a phase: all that is heard in this tick is there.
+    fn complete_mixes(&mut self, phase: u8, emit: &mut impl FnMut(EngineEvent<T>)) {
+        for conference in self.conferences_of(phase) {
             conference.complete_mix();
             while let Some(trunk) = conference.take_finished_trunk() {
                 emit(EngineEvent::Retired(Retired::Trunk(trunk)));
@@ -508,52 +535,62 @@ impl<T: Transport> Engine<T> {
                 end_prompt(over.finished(), over, emit);
             }
         }
+    }
+
+    /// Sends the legs of a phase what they hear.
+    fn send(
+        &mut self,
+        now: Timestamp,
+        phase: u8,
+        tick: u64,
+        emit: &mut impl FnMut(EngineEvent<T>),
+    ) {
+        let conferences = &mut self.conferences;
+        let seats = self.seats.get_mut(..self.seats_used).unwrap_or_default();
         let mut desk = Desk {
-            spares,
-            complexity: *complexity,
-            encodes,
-            datagram: buffer.as_mut_slice(),
+            spares: &mut self.spares,
+            complexity: self.complexity,
+            encodes: &mut self.encodes,
+            datagram: self.buffer.as_mut_slice(),
             class_wanted: None,
             surplus: None,
         };
-        for (seat, index) in seated(seats, phases, phase) {
-            let call = seat.leg.call();
-            let prompt = seat
-                .leg
-                .hear(place(conferences, seat.conference), &mut desk);
-            if let Some(prompt) = prompt {
-                emit(EngineEvent::PromptFinished {
-                    call,
-                    prompt: prompt.id(),
-                });
-                if let Some(audio) = prompt.into_audio() {
-                    emit(EngineEvent::Retired(Retired::Audio(audio)));
+        for mut group in groups(seats, &self.phases, phase) {
+            for (_, seat) in group.legs() {
+                seat.leg.fetch_for_sending();
+            }
+            for (index, seat) in group.legs() {
+                let conference = place(conferences, seat.conference);
+                if let Some(prompt) = seat.leg.hear(conference, &mut desk) {
+                    emit(EngineEvent::PromptFinished {
+                        call: seat.leg.call(),
+                        prompt: prompt.id(),
+                    });
+                    if let Some(audio) = prompt.into_audio() {
+                        emit(EngineEvent::Retired(Retired::Audio(audio)));
+                    }
                 }
-            }
-            if let Some(outlet) = desk.surplus.take() {
-                emit(EngineEvent::Retired(Retired::Outlet(outlet)));
-            }
-            if let Some(key) = desk.class_wanted.take()
-                && let Some(conference) = seat.conference
-                && place(conferences, seat.conference).is_some_and(|place| place.asks_for(key))
-            {
-                emit(EngineEvent::Wanted(Wanted::Class { conference, key }));
-            }
-            let turn = *ticks + index as u64;
-            if turn.is_multiple_of(TICKS_PER_LOOK) && seat.leg.poll_silent(now) {
-                emit(EngineEvent::LegSilent { call });
-            }
-            if turn.is_multiple_of(TICKS_PER_REPORT) {
-                seat.leg.report(now, desk.datagram);
+                if let Some(outlet) = desk.surplus.take() {
+                    emit(EngineEvent::Retired(Retired::Outlet(outlet)));
+                }
+                if let Some(key) = desk.class_wanted.take()
+                    && let Some(conference) = seat.conference
+                    && place(conferences, seat.conference).is_some_and(|place| place.asks_for(key))
+                {
+                    emit(EngineEvent::Wanted(Wanted::Class { conference, key }));
+                }
+                if has_turn(tick, index, TICKS_PER_LOOK) && seat.leg.poll_silent(now) {
+                    let call = seat.leg.call();
+                    emit(EngineEvent::LegSilent { call });
+                }
+                if has_turn(tick, index, TICKS_PER_REPORT) {
+                    seat.leg.report(now, desk.datagram);
+                }
             }
         }
         while let Some(wanted) = desk.spares.poll_wanted() {
             emit(EngineEvent::Wanted(wanted));
         }
-        for conference in of_phase(conferences, phase) {
-            conference.end_tick();
-        }
-        *ticks += 1;
     }
 
     /// A leg, to read its counters.
@@ -576,6 +613,14 @@ impl<T: Transport> Engine<T> {
         {
             seat.leg.wake(passed);
         }
+    }
+
+    fn conferences_of(&mut self, phase: u8) -> impl Iterator<Item = &mut Conference> {
+        let used = self.conferences.get_mut(..self.conferences_used);
+        let conferences = used.unwrap_or_default().iter_mut().flatten();
+        conferences
+            .map(|conference| &mut **conference)
+            .filter(move |conference| conference.phase() == phase)
     }
 
     fn conference(&mut self, slot: ConferenceSlot) -> Option<&mut Conference> {
@@ -654,6 +699,15 @@ fn end_prompt<T>(
     }
 }
 
+/// Whether it is a leg's turn for what each does once in so many ticks.
+fn has_turn(tick: u64, index: usize, every: u64) -> bool {
+    (tick + index as u64).is_multiple_of(every)
+}
+
+fn is_asleep(sleeps: &[Option<u32>], index: usize) -> bool {
+    sleeps.get(index).is_some_and(Option::is_some)
+}
+
 fn place(
     conferences: &mut [Option<Box<Conference>>],
     slot: Option<ConferenceSlot>,
@@ -661,27 +715,40 @@ fn place(
     conferences.get_mut(usize::from(slot?.0))?.as_deref_mut()
 }
 
-fn of_phase(
-    conferences: &mut [Option<Box<Conference>>],
-    phase: u8,
-) -> impl Iterator<Item = &mut Conference> {
-    conferences
-        .iter_mut()
-        .flatten()
-        .map(|conference| &mut **conference)
-        .filter(move |conference| conference.phase() == phase)
-}
-
-/// The legs of a phase, each with its number.
-fn seated<'a, T>(
+/// The legs that lie side by side.
+///
+/// Memory is slow, and patient: who looks at all of them first waits for all of them at once, and
+/// not for each in turn.
+struct Group<'a, T> {
     seats: &'a mut [Option<Seat<T>>],
     phases: &'a [u8],
     phase: u8,
-) -> impl Iterator<Item = (&'a mut Seat<T>, usize)> {
+    first: usize,
+}
+
+impl<T> Group<'_, T> {
+    /// Those of its phase, each with its number.
+    fn legs(&mut self) -> impl Iterator<Item = (usize, &mut Seat<T>)> {
+        let (first, phase) = (self.first, self.phase);
+        let seats = self.seats.iter_mut().zip(self.phases).enumerate();
+        seats
+            .filter(move |(_, (_, of))| **of == phase)
+            .filter_map(move |(index, (seat, _))| Some((first + index, seat.as_mut()?)))
+    }
+}
+
+fn groups<'a, T>(
+    seats: &'a mut [Option<Seat<T>>],
+    phases: &'a [u8],
+    phase: u8,
+) -> impl Iterator<Item = Group<'a, T>> {
+    let seats = seats.chunks_mut(GROUP).zip(phases.chunks(GROUP));
     seats
-        .iter_mut()
-        .zip(phases)
         .enumerate()
-        .filter(move |(_, (_, of))| **of == phase)
-        .filter_map(|(index, (seat, _))| Some((seat.as_mut()?, index)))
+        .map(move |(index, (seats, phases))| Group {
+            seats,
+            phases,
+            phase,
+            first: index * GROUP,
+        })
 }

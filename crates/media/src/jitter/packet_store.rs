@@ -1,5 +1,7 @@
 //! Undecoded packets in the order of their audio, in memory that is taken once.
 
+use std::hint::black_box;
+
 use tutti_model::Codec;
 
 use crate::codec::MAX_PAYLOAD_BYTES;
@@ -150,6 +152,18 @@ impl PacketStore {
             free: 0,
             free_blocks: chained + 1,
         }
+    }
+
+    /// Looks at where the next packet will lie.
+    pub(crate) fn fetch(&self) {
+        let free = usize::from(self.free);
+        black_box((
+            self.slots.get(self.len).map(|slot| slot.position),
+            self.next.get(free).copied(),
+        ));
+        let block = free * self.block_bytes;
+        let ends = [block, block + self.block_bytes / 2];
+        black_box(ends.map(|at| self.blocks.get(at).copied()));
     }
 
     /// Files a packet; the oldest go when there is no room.

@@ -3,6 +3,7 @@
 mod awake;
 mod rest;
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use tutti_model::{Codec, Timestamp};
@@ -122,6 +123,19 @@ impl Playout {
             },
             state: State::Awake(Awake::new(Box::new(Decoding::new(codec)?))),
         })
+    }
+
+    /// Looks at what a packet and a tick need, so that it is in the cache then.
+    pub(crate) fn fetch(&self) {
+        let Schedule {
+            store,
+            delay,
+            ticks,
+            offset_us,
+            ..
+        } = &self.schedule;
+        store.fetch();
+        black_box((delay.base_us(), ticks.at_us(), *offset_us));
     }
 
     /// What it plays.

@@ -1,5 +1,7 @@
 //! From datagrams to a voice in the mix.
 
+use std::hint::black_box;
+
 use tutti_model::{AudioLevel, Timestamp};
 
 use super::Leg;
@@ -33,10 +35,17 @@ const REST_AFTER: u32 = 50;
 const DATAGRAMS_PER_TICK: usize = 64;
 
 impl<T: Transport> Leg<T> {
-    /// Takes what arrived since the last tick; says whether anything did.
-    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> bool {
+    /// Looks at what receiving needs of a leg, so that it is in the cache when its turn comes.
+    pub(crate) fn fetch_for_receiving(&self) {
+        black_box((self.is_recorded(), self.latch.destination()));
+        black_box((self.talk.is_at_rest(), self.input.is_at_rest()));
+        self.media.receiver.fetch();
+    }
+
+    /// Takes what arrived through a channel; says whether anything did.
+    pub(crate) fn receive(&mut self, channel: Channel, buffer: &mut [u8]) -> bool {
         for count in 0..DATAGRAMS_PER_TICK {
-            let Some(datagram) = self.transport.receive(buffer) else {
+            let Some(datagram) = self.transport.receive(channel, buffer) else {
                 return count > 0;
             };
             let bytes = buffer.get(..datagram.len).unwrap_or_default();
@@ -134,8 +143,7 @@ impl<T: Transport> Leg<T> {
     /// Whether ticks may pass this leg by until something comes: it says nothing, nobody asks it
     /// anything, and a silence more would leave everything as it is.
     pub(crate) fn may_sleep(&self, now: Timestamp) -> bool {
-        self.transport.tells_of_news()
-            && !self.contributes
+        !self.contributes
             && self.media.receiver.is_asleep()
             && self.track.is_none()
             && !self.is_followed()
@@ -148,11 +156,6 @@ impl<T: Transport> Leg<T> {
             && self.speaker.is_at_rest()
             && self.voice.is_at_rest()
             && self.latch.only_source(now).is_some()
-    }
-
-    /// Whether something has come that ends the sleep.
-    pub(crate) fn has_news(&self) -> bool {
-        self.transport.has_news()
     }
 
     /// Makes up for ticks that have passed it by.

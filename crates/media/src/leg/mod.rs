@@ -141,11 +141,11 @@ pub struct Leg<T> {
     listen: Ramp,
     /// When the latest answer went out; the caller's silence counts from there.
     answered: Option<Timestamp>,
+    recordings: [Option<Box<CallRecording>>; MOST_CALL_RECORDINGS],
+    prompt: Option<Prompt>,
     latch: Latch,
     transport: T,
     digits: DigitSender,
-    recordings: [Option<Box<CallRecording>>; MOST_CALL_RECORDINGS],
-    prompt: Option<Prompt>,
     call: CallId,
     silence_reported: bool,
     counters: LegCounters,
@@ -243,9 +243,9 @@ impl<T: Transport> Leg<T> {
         self.counters
     }
 
-    /// Its way to the network, for whoever moves it.
-    pub fn transport_mut(&mut self) -> &mut T {
-        &mut self.transport
+    /// Its way to the network.
+    pub(crate) fn transport(&self) -> &T {
+        &self.transport
     }
 
     /// The codec of its peer's voice, if it has nothing to decode that with and is lent it when it
@@ -583,7 +583,7 @@ mod tests {
                 self.now = self.now + Duration::from_millis(20);
                 self.leg.transport.waiting = Some(self.now);
                 self.conference.begin_tick();
-                self.leg.receive(&mut [0; 1_500]);
+                self.leg.receive(Channel::Rtp, &mut [0; 1_500]);
                 let conference = self.is_inside.then_some(&mut self.conference);
                 let lender = &mut self.decodings;
                 let speaking = self
@@ -608,7 +608,8 @@ mod tests {
     }
 
     impl Transport for Line {
-        fn receive(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
+        fn receive(&mut self, channel: Channel, buffer: &mut [u8]) -> Option<Datagram> {
+            assert_eq!(channel, Channel::Rtp);
             let arrived = self.waiting.take()?;
             let frame = match self.speaks {
                 true => self.voice.frame(),
@@ -673,7 +674,7 @@ mod tests {
     struct Nowhere;
 
     impl Transport for Nowhere {
-        fn receive(&mut self, _buffer: &mut [u8]) -> Option<Datagram> {
+        fn receive(&mut self, _channel: Channel, _buffer: &mut [u8]) -> Option<Datagram> {
             None
         }
 

@@ -1,8 +1,10 @@
 //! From the mix to datagrams.
 
+use std::hint::black_box;
+
 use tutti_model::Timestamp;
 
-use super::{Leg, Outbound};
+use super::{Leg, LegMedia, Outbound};
 use crate::codec::CodecError;
 use crate::conference::Conference;
 use crate::contributors::Contributors;
@@ -37,6 +39,19 @@ pub(crate) struct Desk<'a> {
 }
 
 impl<T: Transport> Leg<T> {
+    /// Looks at what sending needs of a leg, so that it is in the cache when it is sent to.
+    pub(crate) fn fetch_for_sending(&self) {
+        let LegMedia {
+            sender,
+            description,
+            ..
+        } = &*self.media;
+        black_box((self.early, self.is_recorded(), self.prompt.is_some()));
+        black_box((self.latch.destination(), self.digits.is_idle()));
+        black_box((sender.ssrc(), description.flow));
+        self.transport.fetch();
+    }
+
     /// Sends what this leg hears in this tick; returns a prompt that ended with it.
     pub(crate) fn hear(
         &mut self,

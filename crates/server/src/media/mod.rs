@@ -11,7 +11,6 @@ mod tap;
 mod thread;
 mod trunk;
 mod udp;
-mod watch;
 
 pub use counters::{LATENESS_BOUNDS, ThreadCounters};
 pub use director::{Director, MediaCounters, MediaSettings};

@@ -14,7 +14,6 @@ use super::counters::ThreadCounters;
 use super::pace::{Pace, TICK};
 use super::scheduling::Priority;
 use super::udp::UdpLeg;
-use super::watch::Watch;
 use crate::clock::Clock;
 
 /// Commands that may wait for a tick; more wait with their sender.
@@ -45,7 +44,6 @@ pub(super) struct ThreadHandle {
     commands: Producer<EngineCommand<UdpLeg>>,
     pub(super) events: Consumer<EngineEvent<UdpLeg>>,
     pub(super) counters: Arc<ThreadCounters>,
-    pub(super) watch: Arc<Watch>,
     stop: Arc<AtomicBool>,
     sleeper: Thread,
     thread: Option<JoinHandle<()>>,
@@ -57,12 +55,11 @@ impl ThreadHandle {
     /// Starts a thread, and waits until it knows its priority.
     ///
     /// # Errors
-    /// When the system gives no thread, or no file descriptor for its watch.
+    /// When the system gives no thread.
     pub(super) fn spawn(index: usize, settings: ThreadSettings) -> std::io::Result<ThreadHandle> {
         let (commands, command_ends) = RingBuffer::new(COMMANDS);
         let (event_ends, events) = RingBuffer::new(EVENTS);
         let counters = Arc::new(ThreadCounters::default());
-        let watch = Arc::new(Watch::new(settings.legs)?);
         let stop = Arc::new(AtomicBool::new(false));
         let media_thread = MediaThread {
             settings,
@@ -70,7 +67,6 @@ impl ThreadHandle {
             commands: command_ends,
             events: event_ends,
             counters: Arc::clone(&counters),
-            watch: Arc::clone(&watch),
             stop: Arc::clone(&stop),
         };
         let (tell_priority, priority_told) = mpsc::channel();
@@ -88,7 +84,6 @@ impl ThreadHandle {
             commands,
             events,
             counters,
-            watch,
             stop,
             sleeper: thread.thread().clone(),
             thread: Some(thread),
@@ -128,7 +123,6 @@ struct MediaThread {
     commands: Consumer<EngineCommand<UdpLeg>>,
     events: Producer<EngineEvent<UdpLeg>>,
     counters: Arc<ThreadCounters>,
-    watch: Arc<Watch>,
     stop: Arc<AtomicBool>,
 }
 
@@ -156,7 +150,6 @@ impl MediaThread {
                     .fetch_add(skipped, Ordering::Relaxed);
                 self.engine.skip(moment.skipped);
             }
-            self.watch.look();
             self.carry_out_commands();
             self.tick(moment.phase);
             let busy = monotonic_now().saturating_sub(began);

@@ -1,29 +1,30 @@
 //! A leg's two UDP sockets.
 
+use std::array;
+use std::hint::black_box;
 use std::io::IoSliceMut;
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
-use std::sync::Arc;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use nix::cmsg_space;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrStorage, connect, recvmsg, setsockopt,
     sockopt,
 };
 use nix::sys::time::TimeSpec;
-use tutti_media::{Channel, Datagram, Transport};
+use tutti_media::{Channel, Datagram, GROUP, Transport, Waiting};
 use tutti_model::Timestamp;
 
-use super::watch::{Watch, WatchPlace, Wire};
 use crate::clock::Clock;
-
-/// After so many ticks without a datagram a socket is not read until one is reported.
-const TICKS_AWAKE: u8 = 4;
 
 /// After so many ticks with one datagram each, one is expected in the next.
 const TICKS_STEADY: u8 = 8;
+
+/// Datagrams that come further apart are not one for each tick.
+const STEADY_GAP: Duration = Duration::from_millis(30);
 
 /// How exactly the kernel's time stamps and our clock can be compared.
 const STAMP_ERROR: Duration = Duration::from_micros(50);
@@ -31,32 +32,68 @@ const STAMP_ERROR: Duration = Duration::from_micros(50);
 /// RTP and RTCP of one leg, on neighbouring ports (RFC 3550 §11).
 pub struct UdpLeg {
     rtp: UdpSocket,
-    rtcp: UdpSocket,
-    clock: Clock,
-    /// Room for the kernel's time stamp.
-    control: Vec<u8>,
-    /// Where this leg's sockets are watched while it is on a thread.
-    place: Option<WatchPlace>,
-    /// The RTP socket is not read until it is reported.
-    rests: bool,
     habit: Habit,
     /// The only peer that the kernel still lets through, where RTP goes, too.
     settled: Option<SocketAddr>,
+    clock: Clock,
+    /// Room for the kernel's time stamp.
+    control: Vec<u8>,
+    rtcp: UdpSocket,
 }
 
 impl Transport for UdpLeg {
-    fn receive(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
-        if self.reads_rtp()
-            && let Some(datagram) = self.receive_rtp(buffer)
-        {
-            self.habit.note_read(self.clock.now(), datagram.arrived);
-            return Some(datagram);
+    /// Asks the kernel about all at once, but for those whose next datagram is expected: reading that
+    /// costs less than hearing that it can be read.
+    ///
+    /// An epoll set would be cheaper to ask, but not to be in: whatever a watched socket sends, the
+    /// kernel looks whether somebody waits to send more (`benches/io.rs`).
+    fn waiting<'a>(group: impl Iterator<Item = &'a UdpLeg>) -> Waiting {
+        let mut waiting = Waiting::default();
+        let mut group = group.take(GROUP).peekable();
+        let Some(first) = group.peek().copied() else {
+            return waiting;
+        };
+        let mut asked: [_; GROUP] = array::from_fn(|_| first.question());
+        let mut places = [0; GROUP];
+        let mut count = 0;
+        for (place, leg) in group.enumerate() {
+            if leg.habit.is_steady() {
+                waiting.note(place);
+            } else if let Some((question, of)) = asked.get_mut(count).zip(places.get_mut(count)) {
+                *question = leg.question();
+                *of = place;
+                count += 1;
+            }
         }
-        if let Some(datagram) = self.receive_rtcp(buffer) {
-            return Some(datagram);
+        let asked = asked.get_mut(..count).unwrap_or_default();
+        if asked.is_empty() {
+            return waiting;
         }
-        self.end_of_tick();
-        None
+        if poll(asked, PollTimeout::ZERO).is_err() {
+            return Waiting::EVERYWHERE;
+        }
+        for (answer, place) in asked.iter().zip(places) {
+            // An error waits to be read, too.
+            if answer.any() != Some(false) {
+                waiting.note(place);
+            }
+        }
+        waiting
+    }
+
+    fn receive(&mut self, channel: Channel, buffer: &mut [u8]) -> Option<Datagram> {
+        if channel == Channel::Rtcp {
+            return self.take(channel, buffer);
+        }
+        let taken = match self.habit.has_all {
+            true => None,
+            false => self.take(channel, buffer),
+        };
+        match taken {
+            Some(datagram) => self.habit.note_read(self.clock.now(), datagram.arrived),
+            None => self.habit.end_of_tick(),
+        }
+        taken
     }
 
     fn send(&mut self, channel: Channel, to: SocketAddr, datagram: &[u8]) {
@@ -81,12 +118,8 @@ impl Transport for UdpLeg {
         }
     }
 
-    fn tells_of_news(&self) -> bool {
-        self.rests
-    }
-
-    fn has_news(&self) -> bool {
-        self.place.as_ref().is_none_or(WatchPlace::has_report)
+    fn fetch(&self) {
+        black_box((self.rtp.as_raw_fd(), self.settled));
     }
 }
 
@@ -96,61 +129,33 @@ impl UdpLeg {
     /// # Errors
     /// When the kernel does not stamp what arrives, or insists on blocking.
     pub(super) fn new(rtp: UdpSocket, rtcp: UdpSocket, clock: Clock) -> std::io::Result<UdpLeg> {
-        rtp.set_nonblocking(true)?;
-        rtcp.set_nonblocking(true)?;
-        setsockopt(&rtp, sockopt::ReceiveTimestampns, &true)?;
+        for socket in [&rtp, &rtcp] {
+            socket.set_nonblocking(true)?;
+            setsockopt(socket, sockopt::ReceiveTimestampns, &true)?;
+        }
         Ok(UdpLeg {
             rtp,
-            rtcp,
-            clock,
-            control: cmsg_space!(TimeSpec),
-            place: None,
-            rests: false,
             habit: Habit::default(),
             settled: None,
+            clock,
+            control: cmsg_space!(TimeSpec),
+            rtcp,
         })
     }
 
-    /// Has its sockets watched by a thread while they are quiet.
-    pub(super) fn enter(&mut self, watch: &Arc<Watch>, place: u16) {
-        self.leave();
-        // A leg that cannot be watched is read in every tick.
-        self.place = WatchPlace::new(watch, place, &self.rtp, &self.rtcp).ok();
+    /// What the kernel is asked: whether RTP can be read.
+    fn question(&self) -> PollFd<'_> {
+        PollFd::new(self.rtp.as_fd(), PollFlags::POLLIN)
     }
 
-    /// Takes its sockets from the thread that watched them.
-    pub(super) fn leave(&mut self) {
-        if let Some(place) = self.place.take() {
-            place.leave(&self.rtp, &self.rtcp);
-        }
-        self.rests = false;
-        self.habit = Habit::default();
-    }
-
-    fn reads_rtp(&mut self) -> bool {
-        if self.rests
-            && let Some(place) = &self.place
-            && place.take_report(Wire::Rtp)
-        {
-            self.rests = false;
-        }
-        !self.rests && !self.habit.has_all
-    }
-
-    fn end_of_tick(&mut self) {
-        self.habit.end_of_tick();
-        if !self.rests
-            && self.habit.quiet_ticks >= TICKS_AWAKE
-            && let Some(place) = &self.place
-        {
-            self.rests = place.rest(Wire::Rtp, &self.rtp);
-        }
-    }
-
-    fn receive_rtp(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
+    fn take(&mut self, channel: Channel, buffer: &mut [u8]) -> Option<Datagram> {
+        let socket = match channel {
+            Channel::Rtp => &self.rtp,
+            Channel::Rtcp => &self.rtcp,
+        };
         let mut parts = [IoSliceMut::new(buffer)];
         let flags = MsgFlags::MSG_DONTWAIT;
-        let fd = self.rtp.as_raw_fd();
+        let fd = socket.as_raw_fd();
         let message =
             recvmsg::<SockaddrStorage>(fd, &mut parts, Some(&mut self.control), flags).ok()?;
         let from = message
@@ -163,30 +168,10 @@ impl UdpLeg {
         let arrived =
             stamp.map_or_else(|| self.clock.now(), |stamp| self.clock.at_wall_time(stamp));
         Some(Datagram {
-            channel: Channel::Rtp,
+            channel,
             len: message.bytes,
             from,
             arrived,
-        })
-    }
-
-    fn receive_rtcp(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
-        if let Some(place) = &self.place
-            && !place.take_report(Wire::Rtcp)
-        {
-            return None;
-        }
-        let received = self.rtcp.recv_from(buffer);
-        if let Some(place) = &self.place {
-            // What is left is reported once more.
-            place.rest(Wire::Rtcp, &self.rtcp);
-        }
-        let (len, from) = received.ok()?;
-        Some(Datagram {
-            channel: Channel::Rtcp,
-            len,
-            from,
-            arrived: self.clock.now(),
         })
     }
 }
@@ -196,16 +181,23 @@ impl UdpLeg {
 struct Habit {
     /// How many datagrams of RTP were read in this tick.
     read: u8,
-    /// Ticks in a row in which nothing was read, and in which one datagram was.
-    quiet_ticks: u8,
+    /// Ticks in a row in which one datagram was read, and no tick was missed between them.
     steady_ticks: u8,
     /// The datagram of this tick is there, so that looking for another would be in vain.
     has_all: bool,
+    /// When the last datagram came, and the one that was read first in this tick follows it closely.
+    latest: Option<Timestamp>,
+    follows: bool,
     /// When the last datagram was read, once its peer is steady.
     looked: Option<Timestamp>,
 }
 
 impl Habit {
+    /// Whether one datagram is expected in the next tick.
+    fn is_steady(&self) -> bool {
+        self.steady_ticks >= TICKS_STEADY
+    }
+
     /// Notes a datagram, and whether another one need be looked for in this tick.
     ///
     /// A phone that has sent one datagram for each tick will have sent one for this tick. Should a
@@ -213,7 +205,9 @@ impl Habit {
     /// age; then all is read again.
     fn note_read(&mut self, now: Timestamp, arrived: Timestamp) {
         self.read = self.read.saturating_add(1);
-        if self.steady_ticks >= TICKS_STEADY {
+        let before = self.latest.replace(arrived);
+        self.follows = before.is_some_and(|before| arrived.since(before) < STEADY_GAP);
+        if self.is_steady() {
             let looked = self.looked.replace(now);
             let is_new = looked.is_some_and(|looked| arrived > looked + STAMP_ERROR);
             self.has_all = self.read == 1 && is_new;
@@ -225,9 +219,10 @@ impl Habit {
     fn end_of_tick(&mut self) {
         self.has_all = false;
         let read = std::mem::take(&mut self.read);
-        let count = |goes_on: bool, ticks: u8| if goes_on { ticks.saturating_add(1) } else { 0 };
-        self.steady_ticks = count(read == 1, self.steady_ticks);
-        self.quiet_ticks = count(read == 0, self.quiet_ticks);
+        self.steady_ticks = match read == 1 && self.follows {
+            true => self.steady_ticks.saturating_add(1),
+            false => 0,
+        };
     }
 }
 
@@ -264,27 +259,52 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quiet_leg_wakes_for_what_arrives_and_loses_nothing() {
-        let watch = Arc::new(Watch::new(1).unwrap());
+    fn of_a_quiet_leg_is_told_what_arrives_and_nothing_is_lost() {
         let (mut leg, to) = leg("127.0.0.1");
-        leg.enter(&watch, 0);
         let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
         for sent in 0..3 {
-            for _ in 0..2 * TICKS_AWAKE {
-                watch.look();
-                assert_eq!(received(&mut leg), Vec::<u8>::new());
+            for _ in 0..8 {
+                assert!(!UdpLeg::waiting([&leg].into_iter()).has(0));
             }
-            assert!(leg.rests);
             for number in 0..3 {
                 phone.send_to(&[10 * sent + number], to).unwrap();
             }
-            watch.look();
-            assert_eq!(
-                received(&mut leg),
-                [10 * sent, 10 * sent + 1, 10 * sent + 2]
-            );
-            assert!(!leg.rests);
+            assert!(UdpLeg::waiting([&leg].into_iter()).has(0));
+            let expected = [10 * sent, 10 * sent + 1, 10 * sent + 2];
+            assert_eq!(received(&mut leg), expected);
         }
+    }
+
+    #[test]
+    fn of_a_whole_group_exactly_those_are_told_to_whom_something_came() {
+        let mut legs: Vec<_> = (0..GROUP).map(|_| leg("127.0.0.1")).collect();
+        let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for sent_to in [
+            vec![],
+            vec![0],
+            vec![15],
+            vec![1, 2, 9],
+            (0..GROUP).collect(),
+        ] {
+            for to in &sent_to {
+                phone.send_to(&[1], legs[*to].1).unwrap();
+            }
+            let waiting = UdpLeg::waiting(legs.iter().map(|(leg, _)| leg));
+            let told: Vec<_> = (0..GROUP).filter(|place| waiting.has(*place)).collect();
+            assert_eq!(told, sent_to);
+            for to in sent_to {
+                assert_eq!(received(&mut legs[to].0), [1]);
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_steady_leg_is_always_told_and_it_is_not_steady_for_long_when_nothing_comes() {
+        let (mut leg, _) = leg("127.0.0.1");
+        leg.habit = steady(30);
+        assert!(UdpLeg::waiting([&leg].into_iter()).has(0));
+        assert_eq!(received(&mut leg), Vec::<u8>::new());
+        assert!(!UdpLeg::waiting([&leg].into_iter()).has(0));
     }
 
     /// Reads what waits at a tick as a leg does; returns how many datagrams that were.
@@ -361,42 +381,26 @@ mod tests {
     }
 
     #[test]
-    fn a_leg_takes_what_waits_for_it_to_another_thread() {
-        let (here, there) = (Watch::new(1).unwrap(), Watch::new(8).unwrap());
-        let (here, there) = (Arc::new(here), Arc::new(there));
+    fn rtcp_is_read_apart_from_rtp() {
         let (mut leg, to) = leg("127.0.0.1");
-        leg.enter(&here, 0);
-        while !leg.rests {
-            received(&mut leg);
-        }
         let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to_rtcp = leg.rtcp.local_addr().unwrap();
         phone.send_to(&[1], to).unwrap();
-        leg.leave();
-        phone.send_to(&[2], to).unwrap();
-        leg.enter(&there, 7);
-        phone.send_to(&[3], to).unwrap();
-        there.look();
-        assert_eq!(received(&mut leg), [1, 2, 3]);
+        for number in 2..4 {
+            phone.send_to(&[number], to_rtcp).unwrap();
+        }
+        assert_eq!(received(&mut leg), [1]);
+        assert_eq!(received_through(&mut leg, Channel::Rtcp), [2, 3]);
     }
 
     #[test]
-    fn rtcp_is_read_of_a_quiet_leg() {
-        let watch = Arc::new(Watch::new(1).unwrap());
-        let (mut leg, _) = leg("127.0.0.1");
-        leg.enter(&watch, 0);
-        let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let to = leg.rtcp.local_addr().unwrap();
-        for number in 0..3 {
-            while !leg.rests {
-                received(&mut leg);
-            }
-            phone.send_to(&[number], to).unwrap();
-            phone.send_to(&[number + 10], to).unwrap();
-            watch.look();
-            let mut read = received(&mut leg);
-            watch.look();
-            read.extend(received(&mut leg));
-            assert_eq!(read, [number, number + 10]);
+    fn a_peer_that_sends_every_other_tick_is_never_taken_for_steady() {
+        let mut habit = Habit::default();
+        for tick in 0..50 {
+            // It is not read in between: nothing was told of it.
+            let mut waiting = VecDeque::from([tick * 40_000 - 3_000]);
+            assert_eq!(read(&mut habit, 2 * tick, &mut waiting), 1);
+            assert!(!habit.is_steady());
         }
     }
 
@@ -433,9 +437,8 @@ mod tests {
     #[test]
     fn a_thousand_ticks_of_real_sockets_allocate_nothing() {
         const TICKS: u32 = 1_000;
-        let watch = Arc::new(Watch::new(3).unwrap());
-        // One peer is steady, one is quiet for long and then sends a lot, one sends in pairs; a fourth
-        // leg is not watched.
+        // One peer is steady, one is quiet for long and then sends a lot, one sends in pairs, and one
+        // leaves a datagram out now and then.
         let sends: [fn(u32) -> u32; 4] = [
             |_| 1,
             |tick| if tick % 50 == 0 { 3 } else { 0 },
@@ -451,9 +454,6 @@ mod tests {
         let rtcp = legs
             .each_ref()
             .map(|(leg, _)| leg.rtcp.local_addr().unwrap());
-        for (place, (leg, _)) in (0..3).zip(&mut legs) {
-            leg.enter(&watch, place);
-        }
         let (mut sent, mut received, mut heard) = (0, 0, 0);
         let mut buffer = [0; 2_048];
         // The last ticks bring what waits still.
@@ -470,10 +470,13 @@ mod tests {
             }
             reset_violation_count();
             assert_no_alloc(|| {
-                watch.look();
-                for ((leg, _), peer) in legs.iter_mut().zip(peers) {
-                    while leg.receive(&mut buffer).is_some() {
-                        received += 1;
+                let waiting = UdpLeg::waiting(legs.iter().map(|(leg, _)| leg));
+                for (place, ((leg, _), peer)) in legs.iter_mut().zip(peers).enumerate() {
+                    for channel in [Channel::Rtp, Channel::Rtcp] {
+                        let is_told = waiting.has(place) || channel == Channel::Rtcp;
+                        while is_told && leg.receive(channel, &mut buffer).is_some() {
+                            received += 1;
+                        }
                     }
                     let settled = tick % 200 >= 100;
                     leg.settle(settled.then_some(peer));
@@ -511,7 +514,12 @@ mod tests {
 
     /// The first byte of all that a tick reads.
     fn received(leg: &mut UdpLeg) -> Vec<u8> {
+        received_through(leg, Channel::Rtp)
+    }
+
+    fn received_through(leg: &mut UdpLeg, channel: Channel) -> Vec<u8> {
         let mut buffer = [0; 64];
-        std::iter::from_fn(|| leg.receive(&mut buffer).map(|_| ()).map(|()| buffer[0])).collect()
+        let receive = || leg.receive(channel, &mut buffer).map(|_| buffer[0]);
+        std::iter::from_fn(receive).collect()
     }
 }

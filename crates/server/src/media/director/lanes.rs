@@ -112,9 +112,8 @@ impl Lane {
     }
 
     /// Brings a leg in, if there is a place.
-    pub(super) fn add_leg(&mut self, mut leg: Box<Leg<UdpLeg>>) -> Option<LegSlot> {
+    pub(super) fn add_leg(&mut self, leg: Box<Leg<UdpLeg>>) -> Option<LegSlot> {
         let slot = self.free_legs.pop()?;
-        leg.transport_mut().enter(&self.handle.watch, slot.0);
         self.legs += 1;
         self.send(EngineCommand::AddLeg { slot, leg });
         Some(slot)

@@ -309,13 +309,12 @@ impl Director {
     }
 
     /// A thread has let a leg go: it is closed, or goes on to where it moves.
-    pub(super) fn leg_retired(&mut self, mut leg: Box<Leg<UdpLeg>>) {
+    pub(super) fn leg_retired(&mut self, leg: Box<Leg<UdpLeg>>) {
         let call = leg.call();
         if self.leaving.remove(&call) {
             log_leg(&leg);
             return;
         }
-        leg.transport_mut().leave();
         let Some(entry) = self.legs.get_mut(&call) else {
             return;
         };
