@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tutti_media::{
     CodecError, ConferenceSlot, Engine, EngineCommand, EngineEvent, Leg, LegMedia, LegSettings,
-    LegSlot, RtpIdentity,
+    LegSlot, PHASES, RtpIdentity,
 };
 use tutti_model::{CallId, ConferenceId, MediaDescription, Privileges, Timestamp};
 
@@ -33,6 +33,8 @@ pub struct Studio {
     events: Vec<EngineEvent<SimTransport>>,
     settings: LegSettings,
     take: Option<Take>,
+    /// How long before a tick the engine serves who is quiet.
+    ahead: Option<Duration>,
     /// Encoders that the engine wanted and got.
     made: u64,
 }
@@ -52,6 +54,7 @@ impl Studio {
             events: Vec::with_capacity(EVENTS),
             settings: LegSettings::default(),
             take: None,
+            ahead: None,
             made: 0,
         }
     }
@@ -272,7 +275,12 @@ impl Studio {
     /// # Errors
     /// When a codec does not do its work.
     pub fn late_tick(&mut self, late: Duration) -> Result<(), CodecError> {
+        let before = self.clock.now();
         self.clock.tick();
+        if let Some(ahead) = self.ahead {
+            self.wait(before + TICK.saturating_sub(ahead))?;
+            self.serve_early();
+        }
         let now = self.clock.now() + late;
         self.wait(now)?;
         self.mix_at(now);
@@ -301,6 +309,24 @@ impl Studio {
     pub fn speak(&mut self) -> Result<(), CodecError> {
         self.clock.tick();
         self.wait(self.clock.now())
+    }
+
+    /// Has quiet legs served so long before each tick from now on, as a media thread does.
+    ///
+    /// # Panics
+    /// When this studio records, since no take has a word for it.
+    pub fn set_ahead(&mut self, ahead: Duration) {
+        assert!(self.take.is_none(), "what is done ahead cannot be recorded");
+        self.ahead = Some(ahead);
+    }
+
+    /// Between the first and the second part: the engine serves who is quiet.
+    pub fn serve_early(&mut self) {
+        let (due, events) = (self.clock.now(), &mut self.events);
+        for phase in 0..PHASES {
+            let mut emit = |event| events.push(event);
+            self.engine.prepare_phase(due, phase, || true, &mut emit);
+        }
     }
 
     /// The second part: the engine mixes. This is what a media thread does, and it alone.
@@ -390,6 +416,11 @@ impl Studio {
     /// Frames that the engine has encoded so far.
     pub fn encodes(&self) -> u64 {
         self.engine.encodes()
+    }
+
+    /// Whether the engine has so many quiet legs in a phase that its ticks are worth preparing.
+    pub fn has_crowd(&self, phase: u8) -> bool {
+        self.engine.has_crowd(phase)
     }
 
     /// Whether a tick would do nothing: the engine holds no legs, and no conference makes a sound.

@@ -13,7 +13,7 @@ use crate::frame::{FRAME_SAMPLES, Frame};
 use crate::leg::{Desk, Leg};
 use crate::prompt::{ConferencePrompt, Music, Prompt};
 use crate::spares::{Spares, Wanted};
-use crate::transport::{Channel, GROUP, Transport};
+use crate::transport::{Channel, GROUP, Transport, Waiting};
 
 pub use words::{ConferenceSlot, EngineCommand, EngineEvent, LegSlot, Retired};
 
@@ -28,6 +28,9 @@ const TICKS_PER_LOOK: u64 = 50;
 /// Legs send RTCP every 5 s, each at a tick of its own (RFC 3550 §6.2).
 const TICKS_PER_REPORT: u64 = 250;
 
+/// From so many quiet legs on a tick is prepared: fewer are served as fast as a thread wakes up.
+const CROWD: usize = 64;
+
 /// The room for any datagram; a longer one that arrives is cut and then malformed.
 const DATAGRAM: usize = 2_048;
 
@@ -37,6 +40,19 @@ struct Seat<T> {
     conference: Option<ConferenceSlot>,
 }
 
+/// How a leg stands to its next tick. It lies apart from the leg: of those whose turn it is not, nothing
+/// else is touched.
+#[derive(Debug, Clone, Copy, Default)]
+struct Standing {
+    phase: u8,
+    /// It most likely says nothing, and may be served ahead of the tick.
+    is_quiet: bool,
+    /// It was.
+    is_served: bool,
+    /// How many ticks have passed it by, if it sleeps.
+    asleep: Option<u32>,
+}
+
 /// Mixes the conferences of one media thread.
 pub struct Engine<T> {
     seats: Vec<Option<Seat<T>>>,
@@ -44,10 +60,10 @@ pub struct Engine<T> {
     /// One past the highest leg that has been used, so that a tick need not look further.
     seats_used: usize,
     conferences_used: usize,
-    /// The phase of each leg's ticks, apart from the legs, so that the others' are not touched.
-    phases: Vec<u8>,
-    /// How many ticks have passed each leg by that sleeps.
-    sleeps: Vec<Option<u32>>,
+    /// What must be known of each leg before it is looked at.
+    standings: Vec<Standing>,
+    /// How many legs of each phase were quiet in its last tick.
+    quiet: [usize; PHASES as usize],
     legs: usize,
     ticks: [u64; PHASES as usize],
     spares: Spares,
@@ -65,8 +81,8 @@ impl<T: Transport> Engine<T> {
             conferences: (0..conferences).map(|_| None).collect(),
             seats_used: 0,
             conferences_used: 0,
-            phases: vec![0; usize::from(legs)],
-            sleeps: vec![None; usize::from(legs)],
+            standings: vec![Standing::default(); usize::from(legs)],
+            quiet: [0; PHASES as usize],
             legs: 0,
             ticks: [0; PHASES as usize],
             spares: Spares::new(),
@@ -107,9 +123,9 @@ impl<T: Transport> Engine<T> {
         let nobody = self
             .seats
             .iter()
-            .zip(&self.phases)
+            .zip(&self.standings)
             .take(self.seats_used)
-            .all(|(seat, of)| *of != phase || seat.is_none());
+            .all(|(seat, standing)| standing.phase != phase || seat.is_none());
         nobody
             && self
                 .conferences
@@ -161,11 +177,11 @@ impl<T: Transport> Engine<T> {
                         self.spares.expect(leg.format().codec);
                         self.spares.decodings.came(leg.lacks_decoding());
                         leg.arrive(now);
-                        if let Some(phase) = self.phases.get_mut(usize::from(slot.0)) {
-                            *phase = (slot.0 % u16::from(PHASES)) as u8;
-                        }
-                        if let Some(sleep) = self.sleeps.get_mut(usize::from(slot.0)) {
-                            *sleep = None;
+                        if let Some(standing) = self.standings.get_mut(usize::from(slot.0)) {
+                            *standing = Standing {
+                                phase: (slot.0 % u16::from(PHASES)) as u8,
+                                ..Standing::default()
+                            };
                         }
                         let seat = Seat {
                             leg,
@@ -259,8 +275,8 @@ impl<T: Transport> Engine<T> {
                         emit(EngineEvent::Speaking { call, speaking });
                     }
                     seat.leg.enter(privileges);
-                    if let Some(place) = self.phases.get_mut(usize::from(slot.0)) {
-                        *place = phase;
+                    if let Some(standing) = self.standings.get_mut(usize::from(slot.0)) {
+                        standing.phase = phase;
                     }
                 }
             }
@@ -453,6 +469,55 @@ impl<T: Transport> Engine<T> {
         }
     }
 
+    /// Serves quiet legs ahead of the tick of their phase that is `due`, for as long as `goes_on` says.
+    ///
+    /// What has come to them is filed, and they are silent in the tick unless it is a voice. So a tick
+    /// has little to do before its mix is complete, however many listen. What comes after this waits
+    /// for the tick after that.
+    pub fn prepare_phase(
+        &mut self,
+        due: Timestamp,
+        phase: u8,
+        mut goes_on: impl FnMut() -> bool,
+        emit: &mut impl FnMut(EngineEvent<T>),
+    ) {
+        let Some(tick) = self.ticks.get(usize::from(phase)).copied() else {
+            return;
+        };
+        let mut hall = Hall {
+            conferences: &mut self.conferences,
+            spares: &mut self.spares,
+            buffer: &mut *self.buffer,
+            scratch: &mut self.scratch,
+            now: due,
+            tick,
+        };
+        let seats = self.seats.get_mut(..self.seats_used).unwrap_or_default();
+        for mut group in groups(seats, &mut self.standings, phase) {
+            if !goes_on() {
+                return;
+            }
+            let waiting = group.waiting(Standing::may_be_served_early);
+            let legs = group.legs(Standing::may_be_served_early);
+            for (at, mut member) in legs.enumerate() {
+                member.standing.is_served = member.sleeps_on(tick, waiting.has(at)) || {
+                    hall.take(&mut member, waiting.has(at), emit);
+                    let stays_quiet = member.seat.leg.stays_quiet();
+                    if stays_quiet {
+                        hall.listen(&mut member, emit);
+                    }
+                    stays_quiet
+                };
+            }
+        }
+    }
+
+    /// Whether so many legs of a phase are quiet that it is worth while to prepare its ticks.
+    pub fn has_crowd(&self, phase: u8) -> bool {
+        let quiet = self.quiet.get(usize::from(phase)).copied();
+        quiet.is_some_and(|quiet| quiet >= CROWD) && !self.is_phase_idle(phase)
+    }
+
     /// Takes what has come to the legs of a phase, and adds what they say to their conferences.
     fn receive(
         &mut self,
@@ -461,62 +526,35 @@ impl<T: Transport> Engine<T> {
         tick: u64,
         emit: &mut impl FnMut(EngineEvent<T>),
     ) {
-        let Engine {
-            conferences,
-            sleeps,
-            spares,
-            buffer,
-            scratch,
-            ..
-        } = self;
+        let mut hall = Hall {
+            conferences: &mut self.conferences,
+            spares: &mut self.spares,
+            buffer: &mut *self.buffer,
+            scratch: &mut self.scratch,
+            now,
+            tick,
+        };
+        let mut quiet = 0;
         let seats = self.seats.get_mut(..self.seats_used).unwrap_or_default();
-        for mut group in groups(seats, &self.phases, phase) {
-            let waiting = T::waiting(group.legs().map(|(_, seat)| seat.leg.transport()));
-            for (at, (index, seat)) in group.legs().enumerate() {
-                if waiting.has(at) || !is_asleep(sleeps, index) {
-                    seat.leg.fetch_for_receiving();
+        for mut group in groups(seats, &mut self.standings, phase) {
+            let waiting = group.waiting(Standing::is_to_be_served);
+            let legs = group.legs(Standing::is_to_be_served);
+            for (at, mut member) in legs.enumerate() {
+                if !member.sleeps_on(tick, waiting.has(at)) {
+                    hall.take(&mut member, waiting.has(at), emit);
+                    hall.listen(&mut member, emit);
+                    member.standing.is_quiet = member.seat.leg.is_quiet();
                 }
             }
-            for (at, (index, seat)) in group.legs().enumerate() {
-                let (has_news, looks) = (waiting.has(at), has_turn(tick, index, TICKS_PER_LOOK));
-                if let Some(sleep) = sleeps.get_mut(index)
-                    && let Some(passed) = sleep
-                {
-                    if !has_news && !looks {
-                        *passed = passed.saturating_add(1);
-                        continue;
-                    }
-                    seat.leg.wake(*passed);
-                    *sleep = None;
-                }
-                if looks {
-                    seat.leg.receive(Channel::Rtcp, buffer.as_mut_slice());
-                }
-                if has_news && seat.leg.receive(Channel::Rtp, buffer.as_mut_slice()) {
-                    let call = seat.leg.call();
-                    while let Some(digit) = seat.leg.poll_digit() {
-                        emit(EngineEvent::DigitPressed { call, digit });
-                    }
-                }
-                seat.leg.settle(now);
-                let conference = place(conferences, seat.conference);
-                let lender = &mut spares.decodings;
-                if let Some(speaking) = seat.leg.contribute(now, conference, lender, scratch) {
-                    let call = seat.leg.call();
-                    emit(EngineEvent::Speaking { call, speaking });
-                }
-                if let Some(speaking) = seat.leg.poll_voice() {
-                    let call = seat.leg.call();
-                    emit(EngineEvent::Voice { call, speaking });
-                }
-                if seat.leg.may_sleep(now)
-                    && let Some(sleep) = sleeps.get_mut(index)
-                {
-                    *sleep = Some(0);
-                }
+            for member in group.legs(|_| true) {
+                member.standing.is_served = false;
+                quiet += usize::from(member.standing.is_quiet);
             }
         }
-        while let Some(surplus) = spares.decodings.poll_surplus() {
+        if let Some(place) = self.quiet.get_mut(usize::from(phase)) {
+            *place = quiet;
+        }
+        while let Some(surplus) = self.spares.decodings.poll_surplus() {
             emit(EngineEvent::Retired(Retired::Decoding(surplus)));
         }
     }
@@ -555,36 +593,40 @@ impl<T: Transport> Engine<T> {
             class_wanted: None,
             surplus: None,
         };
-        for mut group in groups(seats, &self.phases, phase) {
-            for (_, seat) in group.legs() {
-                seat.leg.fetch_for_sending();
-            }
-            for (index, seat) in group.legs() {
-                let conference = place(conferences, seat.conference);
-                if let Some(prompt) = seat.leg.hear(conference, &mut desk) {
-                    emit(EngineEvent::PromptFinished {
-                        call: seat.leg.call(),
-                        prompt: prompt.id(),
-                    });
-                    if let Some(audio) = prompt.into_audio() {
-                        emit(EngineEvent::Retired(Retired::Audio(audio)));
+        // Who talks with others is not kept waiting for all who only listen.
+        for stands_so in [Standing::is_lively, Standing::is_quiet] {
+            for mut group in groups(&mut *seats, &mut self.standings, phase) {
+                for Member { seat, .. } in group.legs(stands_so) {
+                    seat.leg.fetch_for_sending();
+                }
+                for Member { index, seat, .. } in group.legs(stands_so) {
+                    let conference = place(conferences, seat.conference);
+                    if let Some(prompt) = seat.leg.hear(conference, &mut desk) {
+                        emit(EngineEvent::PromptFinished {
+                            call: seat.leg.call(),
+                            prompt: prompt.id(),
+                        });
+                        if let Some(audio) = prompt.into_audio() {
+                            emit(EngineEvent::Retired(Retired::Audio(audio)));
+                        }
                     }
-                }
-                if let Some(outlet) = desk.surplus.take() {
-                    emit(EngineEvent::Retired(Retired::Outlet(outlet)));
-                }
-                if let Some(key) = desk.class_wanted.take()
-                    && let Some(conference) = seat.conference
-                    && place(conferences, seat.conference).is_some_and(|place| place.asks_for(key))
-                {
-                    emit(EngineEvent::Wanted(Wanted::Class { conference, key }));
-                }
-                if has_turn(tick, index, TICKS_PER_LOOK) && seat.leg.poll_silent(now) {
-                    let call = seat.leg.call();
-                    emit(EngineEvent::LegSilent { call });
-                }
-                if has_turn(tick, index, TICKS_PER_REPORT) {
-                    seat.leg.report(now, desk.datagram);
+                    if let Some(outlet) = desk.surplus.take() {
+                        emit(EngineEvent::Retired(Retired::Outlet(outlet)));
+                    }
+                    if let Some(key) = desk.class_wanted.take()
+                        && let Some(conference) = seat.conference
+                        && place(conferences, seat.conference)
+                            .is_some_and(|place| place.asks_for(key))
+                    {
+                        emit(EngineEvent::Wanted(Wanted::Class { conference, key }));
+                    }
+                    if has_turn(tick, index, TICKS_PER_LOOK) && seat.leg.poll_silent(now) {
+                        let call = seat.leg.call();
+                        emit(EngineEvent::LegSilent { call });
+                    }
+                    if has_turn(tick, index, TICKS_PER_REPORT) {
+                        seat.leg.report(now, desk.datagram);
+                    }
                 }
             }
         }
@@ -607,7 +649,8 @@ impl<T: Transport> Engine<T> {
 
     fn wake(&mut self, slot: LegSlot) {
         let at = usize::from(slot.0);
-        let passed = self.sleeps.get_mut(at).and_then(Option::take);
+        let standing = self.standings.get_mut(at);
+        let passed = standing.and_then(|standing| standing.asleep.take());
         if let Some(passed) = passed
             && let Some(Some(seat)) = self.seats.get_mut(at)
         {
@@ -704,15 +747,83 @@ fn has_turn(tick: u64, index: usize, every: u64) -> bool {
     (tick + index as u64).is_multiple_of(every)
 }
 
-fn is_asleep(sleeps: &[Option<u32>], index: usize) -> bool {
-    sleeps.get(index).is_some_and(Option::is_some)
-}
-
 fn place(
     conferences: &mut [Option<Box<Conference>>],
     slot: Option<ConferenceSlot>,
 ) -> Option<&mut Conference> {
     conferences.get_mut(usize::from(slot?.0))?.as_deref_mut()
+}
+
+impl Standing {
+    fn is_to_be_served(&self) -> bool {
+        !self.is_served
+    }
+
+    fn may_be_served_early(&self) -> bool {
+        self.is_quiet && !self.is_served
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
+    fn is_lively(&self) -> bool {
+        !self.is_quiet
+    }
+}
+
+/// What legs are served with while they are listened to.
+struct Hall<'a> {
+    conferences: &'a mut [Option<Box<Conference>>],
+    spares: &'a mut Spares,
+    buffer: &'a mut [u8],
+    scratch: &'a mut Frame,
+    now: Timestamp,
+    tick: u64,
+}
+
+impl Hall<'_> {
+    /// Takes what has come to a leg.
+    fn take<T: Transport>(
+        &mut self,
+        member: &mut Member<'_, T>,
+        has_news: bool,
+        emit: &mut impl FnMut(EngineEvent<T>),
+    ) {
+        let leg = &mut member.seat.leg;
+        if has_turn(self.tick, member.index, TICKS_PER_LOOK) {
+            leg.receive(Channel::Rtcp, self.buffer);
+        }
+        if has_news && leg.receive(Channel::Rtp, self.buffer) {
+            let call = leg.call();
+            while let Some(digit) = leg.poll_digit() {
+                emit(EngineEvent::DigitPressed { call, digit });
+            }
+        }
+        leg.settle(self.now);
+    }
+
+    /// Adds what a leg says in this tick to its conference.
+    fn listen<T: Transport>(
+        &mut self,
+        member: &mut Member<'_, T>,
+        emit: &mut impl FnMut(EngineEvent<T>),
+    ) {
+        let leg = &mut member.seat.leg;
+        let conference = place(self.conferences, member.seat.conference);
+        let lender = &mut self.spares.decodings;
+        if let Some(speaking) = leg.contribute(self.now, conference, lender, self.scratch) {
+            let call = leg.call();
+            emit(EngineEvent::Speaking { call, speaking });
+        }
+        if let Some(speaking) = leg.poll_voice() {
+            let call = leg.call();
+            emit(EngineEvent::Voice { call, speaking });
+        }
+        if leg.may_sleep(self.now) {
+            member.standing.asleep = Some(0);
+        }
+    }
 }
 
 /// The legs that lie side by side.
@@ -721,34 +832,77 @@ fn place(
 /// not for each in turn.
 struct Group<'a, T> {
     seats: &'a mut [Option<Seat<T>>],
-    phases: &'a [u8],
+    standings: &'a mut [Standing],
     phase: u8,
     first: usize,
 }
 
-impl<T> Group<'_, T> {
-    /// Those of its phase, each with its number.
-    fn legs(&mut self) -> impl Iterator<Item = (usize, &mut Seat<T>)> {
+/// A leg whose turn it is, with its number.
+struct Member<'a, T> {
+    index: usize,
+    seat: &'a mut Seat<T>,
+    standing: &'a mut Standing,
+}
+
+impl<T: Transport> Group<'_, T> {
+    /// Those of its phase that stand so.
+    fn legs(&mut self, stands_so: fn(&Standing) -> bool) -> impl Iterator<Item = Member<'_, T>> {
         let (first, phase) = (self.first, self.phase);
-        let seats = self.seats.iter_mut().zip(self.phases).enumerate();
+        let seats = self.seats.iter_mut().zip(&mut *self.standings).enumerate();
         seats
-            .filter(move |(_, (_, of))| **of == phase)
-            .filter_map(move |(index, (seat, _))| Some((first + index, seat.as_mut()?)))
+            .filter(move |(_, (_, standing))| standing.phase == phase && stands_so(standing))
+            .filter_map(move |(index, (seat, standing))| {
+                Some(Member {
+                    index: first + index,
+                    seat: seat.as_mut()?,
+                    standing,
+                })
+            })
+    }
+
+    /// To whom of them something may have come; what serving those needs is fetched.
+    fn waiting(&mut self, stands_so: fn(&Standing) -> bool) -> Waiting {
+        let legs = self.legs(stands_so);
+        let waiting = T::waiting(legs.map(|member| member.seat.leg.transport()));
+        for (at, member) in self.legs(stands_so).enumerate() {
+            if waiting.has(at) || member.standing.asleep.is_none() {
+                member.seat.leg.fetch_for_receiving();
+            }
+        }
+        waiting
+    }
+}
+
+impl<T: Transport> Member<'_, T> {
+    /// Whether a tick passes this leg by; one to which something may have come is woken.
+    fn sleeps_on(&mut self, tick: u64, has_news: bool) -> bool {
+        match &mut self.standing.asleep {
+            Some(passed) if !has_news && !has_turn(tick, self.index, TICKS_PER_LOOK) => {
+                *passed = passed.saturating_add(1);
+                true
+            }
+            Some(passed) => {
+                self.seat.leg.wake(*passed);
+                self.standing.asleep = None;
+                false
+            }
+            None => false,
+        }
     }
 }
 
 fn groups<'a, T>(
     seats: &'a mut [Option<Seat<T>>],
-    phases: &'a [u8],
+    standings: &'a mut [Standing],
     phase: u8,
 ) -> impl Iterator<Item = Group<'a, T>> {
-    let seats = seats.chunks_mut(GROUP).zip(phases.chunks(GROUP));
-    seats
+    let chunks = seats.chunks_mut(GROUP).zip(standings.chunks_mut(GROUP));
+    chunks
         .enumerate()
-        .map(move |(index, (seats, phases))| Group {
+        .map(move |(at, (seats, standings))| Group {
             seats,
-            phases,
+            standings,
             phase,
-            first: index * GROUP,
+            first: at * GROUP,
         })
 }

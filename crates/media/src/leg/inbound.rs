@@ -140,6 +140,22 @@ impl<T: Transport> Leg<T> {
         self.tell_of(self.speaker.is_speaking())
     }
 
+    /// Whether it most likely says nothing in the next tick, and nobody asks for every frame.
+    pub(crate) fn is_quiet(&self) -> bool {
+        !self.contributes
+            && self.media.receiver.is_resting()
+            && self.track.is_none()
+            && !self.is_followed()
+            && !self.told_speaking
+    }
+
+    /// Whether it certainly says nothing in the next tick, whatever still comes before it: what comes
+    /// is taken in the tick after that.
+    pub(crate) fn stays_quiet(&mut self) -> bool {
+        self.media.receiver.set_rest(self.rest());
+        self.is_quiet() && self.media.receiver.rests_on() && self.input.is_at_rest()
+    }
+
     /// Whether ticks may pass this leg by until something comes: it says nothing, nobody asks it
     /// anything, and a silence more would leave everything as it is.
     pub(crate) fn may_sleep(&self, now: Timestamp) -> bool {

@@ -217,6 +217,13 @@ impl Gate {
         }
     }
 
+    /// Whether a leg that rests goes on to in the next tick, if nothing more comes before it.
+    pub(super) fn rests_on(&self) -> bool {
+        let probes = self.is_probing() || (self.probe == Probe::In(0) && self.claims.relied_on);
+        let is_quiet = self.quiet_ticks.saturating_add(1) > QUIET_TICKS + self.late;
+        self.unheard || (self.may_rest && is_quiet && !self.put_off && !probes)
+    }
+
     /// Lets a tick go by; says whether the leg may rest in it.
     pub(super) fn tick(&mut self, resting: bool) -> bool {
         self.quiet_ticks = self.quiet_ticks.saturating_add(1);

@@ -332,6 +332,11 @@ impl Receiver {
         self.playout.is_asleep()
     }
 
+    /// Whether it rests, and goes on to in the next tick if nothing more comes before it.
+    pub(crate) fn rests_on(&self) -> bool {
+        self.playout.is_resting() && self.gate.rests_on()
+    }
+
     /// Makes up for ticks that went by without a `pull`, while it rested and nothing came.
     pub fn pass(&mut self, ticks: u32) {
         self.playout.pass(ticks);

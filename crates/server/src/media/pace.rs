@@ -106,11 +106,13 @@ impl Pace {
         }
     }
 
-    fn phase(&self) -> u8 {
+    /// The phase of the next moment.
+    pub(super) fn phase(&self) -> u8 {
         (self.next % u64::from(PHASES)) as u8
     }
 
-    fn deadline(&self) -> Duration {
+    /// When the next moment is due.
+    pub(super) fn deadline(&self) -> Duration {
         let nanos = u128::from(self.next) * STEP.as_nanos();
         self.epoch + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }

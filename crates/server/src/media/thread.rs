@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
 use rtrb::{Consumer, Producer, RingBuffer};
-use tutti_media::{Engine, EngineCommand, EngineEvent, prepare_denoising};
+use tutti_media::{Engine, EngineCommand, EngineEvent, PHASES, prepare_denoising};
 
 use super::counters::ThreadCounters;
 use super::pace::{Pace, TICK};
@@ -139,7 +139,7 @@ impl MediaThread {
                 pace.resume(monotonic_now());
                 continue;
             }
-            pace.pass_over(|phase| self.engine.is_phase_idle(phase));
+            pace.pass_over(|phase| self.has_nothing_to_do(phase));
             sleep_until(pace.next_start());
             let began = monotonic_now();
             let moment = pace.begin(began);
@@ -151,11 +151,23 @@ impl MediaThread {
                 self.engine.skip(moment.skipped);
             }
             self.carry_out_commands();
-            self.tick(moment.phase);
+            if !self.engine.is_phase_idle(moment.phase) {
+                self.tick(moment.phase);
+                let busy = monotonic_now().saturating_sub(began);
+                self.counters.served(moment.lateness, busy);
+            }
+            if self.engine.has_crowd(pace.phase()) {
+                self.prepare(pace.phase(), pace.deadline());
+            }
             let busy = monotonic_now().saturating_sub(began);
-            self.counters.served(moment.lateness, busy);
             load.add(moment.tick, busy, &self.counters);
         }
+    }
+
+    /// Whether nothing is to be done at the moment of a phase, neither for it nor for the one after it.
+    fn has_nothing_to_do(&self, phase: u8) -> bool {
+        let next = (phase + 1) % PHASES;
+        self.engine.is_phase_idle(phase) && !self.engine.has_crowd(next)
     }
 
     /// Carries out commands, and sleeps until there are more if they leave nothing to do.
@@ -180,6 +192,16 @@ impl MediaThread {
             };
             self.engine.handle(now, command, &mut emit);
         }
+    }
+
+    /// Does what can be done of a tick before it is due.
+    fn prepare(&mut self, phase: u8, deadline: Duration) {
+        let left = deadline.saturating_sub(monotonic_now());
+        let due = self.settings.clock.now() + left;
+        let goes_on = || monotonic_now() < deadline;
+        let (events, counters) = (&mut self.events, &*self.counters);
+        let mut emit = |event| push(events, counters, event);
+        self.engine.prepare_phase(due, phase, goes_on, &mut emit);
     }
 
     fn tick(&mut self, phase: u8) {
