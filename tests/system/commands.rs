@@ -80,6 +80,32 @@ async fn the_load_generator_hears_whom_it_must() {
     println!("{report:#}");
 }
 
+/// So many that ticks are prepared for those who are quiet, who are in rooms that are not.
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_in_a_crowd_hears_whom_they_must() {
+    let bridge = Bridge::start().await;
+    let conference = bridge
+        .rest()
+        .create_conference(json!({ "playBeep": "never" }))
+        .await;
+    let uri = bridge.sip_uri(&conference);
+    let load = tutti(&[
+        "load",
+        "--target",
+        &uri,
+        "--callers",
+        "75",
+        "--ramp",
+        "30",
+        "--listeners-send",
+        "noise",
+        "--duration",
+        "5",
+    ]);
+    let report = run(load).await;
+    println!("{report}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_load_generator_fails_when_nobody_answers() {
     let bridge = Bridge::start().await;
