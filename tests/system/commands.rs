@@ -95,8 +95,6 @@ async fn everybody_in_a_crowd_hears_whom_they_must() {
         &uri,
         "--callers",
         "75",
-        "--ramp",
-        "30",
         "--listeners-send",
         "noise",
         "--duration",
