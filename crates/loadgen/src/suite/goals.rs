@@ -37,13 +37,13 @@ const CLOSED_BY_THE_KERNEL: &str = "a cheaper way through the kernel, whose shar
     together do not fit into the cache";
 
 const CLOSED_BY_CHEAPER_PACKETS: &str = "less work for a packet that is filed and never heard (its \
-    header, its place in the jitter buffer, a look at how loud it is), which takes about as much as the \
-    kernel's share; and a cheaper way through the kernel, where on loopback the sender pays for the \
+    header, its place in the jitter buffer, a look at how loud it is), which takes about half as much as \
+    the kernel's share; and a cheaper way through the kernel, where on loopback the sender pays for the \
     receiving half, too";
 
 const CLOSED_BY_PARTS: &str = "more than one media thread for a large conference, mixed in parts: on \
-    one thread the last of many listeners waits until all the others' packets are sent, and a tick's \
-    work fills most of the tick";
+    one thread the last of many listeners waits until all the others' packets are sent; and callers \
+    on a machine of their own, since what a busy one is late is waited for like a network's jitter";
 
 const CLOSED_BY_SHORTER_TICKS: &str = "ticks of 10 ms, which halve the wait for the next one and \
     double what a tick costs besides its packets";

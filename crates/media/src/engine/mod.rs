@@ -4,16 +4,19 @@
 //! datagrams. It allocates, locks and logs nothing after construction; what it no longer needs it
 //! hands out as [`Retired`], to be dropped elsewhere.
 
+mod seats;
+mod tick;
 mod words;
 
 use tutti_model::{CallId, Digit, PromptId, Timestamp};
 
 use crate::conference::Conference;
 use crate::frame::{FRAME_SAMPLES, Frame};
-use crate::leg::{Desk, Leg};
+use crate::leg::Leg;
 use crate::prompt::{ConferencePrompt, Music, Prompt};
-use crate::spares::{Spares, Wanted};
-use crate::transport::{Channel, GROUP, Transport, Waiting};
+use crate::spares::Spares;
+use crate::transport::Transport;
+use seats::{Seat, Standing};
 
 pub use words::{ConferenceSlot, EngineCommand, EngineEvent, LegSlot, Retired};
 
@@ -21,37 +24,8 @@ pub use words::{ConferenceSlot, EngineCommand, EngineEvent, LegSlot, Retired};
 /// conferences do not send in the same instant.
 pub const PHASES: u8 = 4;
 
-/// Every leg's RTCP is read once a second, and it is asked whether its caller is gone, each at a tick of
-/// its own. The kernel's time stamps tell when RTCP came, and nothing in it is urgent.
-const TICKS_PER_LOOK: u64 = 50;
-
-/// Legs send RTCP every 5 s, each at a tick of its own (RFC 3550 §6.2).
-const TICKS_PER_REPORT: u64 = 250;
-
-/// From so many quiet legs on a tick is prepared: fewer are served as fast as a thread wakes up.
-const CROWD: usize = 64;
-
 /// The room for any datagram; a longer one that arrives is cut and then malformed.
 const DATAGRAM: usize = 2_048;
-
-/// A leg and the conference it is in.
-struct Seat<T> {
-    leg: Box<Leg<T>>,
-    conference: Option<ConferenceSlot>,
-}
-
-/// How a leg stands to its next tick. It lies apart from the leg: of those whose turn it is not, nothing
-/// else is touched.
-#[derive(Debug, Clone, Copy, Default)]
-struct Standing {
-    phase: u8,
-    /// It most likely says nothing, and may be served ahead of the tick.
-    is_quiet: bool,
-    /// It was.
-    is_served: bool,
-    /// How many ticks have passed it by, if it sleeps.
-    asleep: Option<u32>,
-}
 
 /// Mixes the conferences of one media thread.
 pub struct Engine<T> {
@@ -444,197 +418,6 @@ impl<T: Transport> Engine<T> {
         }
     }
 
-    /// Receives, mixes and sends 20 ms for everybody.
-    pub fn tick(&mut self, now: Timestamp, emit: &mut impl FnMut(EngineEvent<T>)) {
-        for phase in 0..PHASES {
-            self.tick_phase(now, phase, emit);
-        }
-    }
-
-    /// Receives, mixes and sends 20 ms for the conferences and legs of one phase.
-    pub fn tick_phase(&mut self, now: Timestamp, phase: u8, emit: &mut impl FnMut(EngineEvent<T>)) {
-        let Some(ticks) = self.ticks.get_mut(usize::from(phase)) else {
-            return;
-        };
-        let tick = *ticks;
-        *ticks += 1;
-        for conference in self.conferences_of(phase) {
-            conference.begin_tick();
-        }
-        self.receive(now, phase, tick, emit);
-        self.complete_mixes(phase, emit);
-        self.send(now, phase, tick, emit);
-        for conference in self.conferences_of(phase) {
-            conference.end_tick();
-        }
-    }
-
-    /// Serves quiet legs ahead of the tick of their phase that is `due`, for as long as `goes_on` says.
-    ///
-    /// What has come to them is filed, and they are silent in the tick unless it is a voice. So a tick
-    /// has little to do before its mix is complete, however many listen. What comes after this waits
-    /// for the tick after that.
-    pub fn prepare_phase(
-        &mut self,
-        due: Timestamp,
-        phase: u8,
-        mut goes_on: impl FnMut() -> bool,
-        emit: &mut impl FnMut(EngineEvent<T>),
-    ) {
-        let Some(tick) = self.ticks.get(usize::from(phase)).copied() else {
-            return;
-        };
-        let mut hall = Hall {
-            conferences: &mut self.conferences,
-            spares: &mut self.spares,
-            buffer: &mut *self.buffer,
-            scratch: &mut self.scratch,
-            now: due,
-            tick,
-        };
-        let seats = self.seats.get_mut(..self.seats_used).unwrap_or_default();
-        for mut group in groups(seats, &mut self.standings, phase) {
-            if !goes_on() {
-                return;
-            }
-            let waiting = group.waiting(Standing::may_be_served_early);
-            let legs = group.legs(Standing::may_be_served_early);
-            for (at, mut member) in legs.enumerate() {
-                member.standing.is_served = member.sleeps_on(tick, waiting.has(at)) || {
-                    hall.take(&mut member, waiting.has(at), emit);
-                    let stays_quiet = member.seat.leg.stays_quiet();
-                    if stays_quiet {
-                        hall.listen(&mut member, emit);
-                    }
-                    stays_quiet
-                };
-            }
-        }
-    }
-
-    /// Whether so many legs of a phase are quiet that it is worth while to prepare its ticks.
-    pub fn has_crowd(&self, phase: u8) -> bool {
-        let quiet = self.quiet.get(usize::from(phase)).copied();
-        quiet.is_some_and(|quiet| quiet >= CROWD) && !self.is_phase_idle(phase)
-    }
-
-    /// Takes what has come to the legs of a phase, and adds what they say to their conferences.
-    fn receive(
-        &mut self,
-        now: Timestamp,
-        phase: u8,
-        tick: u64,
-        emit: &mut impl FnMut(EngineEvent<T>),
-    ) {
-        let mut hall = Hall {
-            conferences: &mut self.conferences,
-            spares: &mut self.spares,
-            buffer: &mut *self.buffer,
-            scratch: &mut self.scratch,
-            now,
-            tick,
-        };
-        let mut quiet = 0;
-        let seats = self.seats.get_mut(..self.seats_used).unwrap_or_default();
-        for mut group in groups(seats, &mut self.standings, phase) {
-            let waiting = group.waiting(Standing::is_to_be_served);
-            let legs = group.legs(Standing::is_to_be_served);
-            for (at, mut member) in legs.enumerate() {
-                if !member.sleeps_on(tick, waiting.has(at)) {
-                    hall.take(&mut member, waiting.has(at), emit);
-                    hall.listen(&mut member, emit);
-                    member.standing.is_quiet = member.seat.leg.is_quiet();
-                }
-            }
-            for member in group.legs(|_| true) {
-                member.standing.is_served = false;
-                quiet += usize::from(member.standing.is_quiet);
-            }
-        }
-        if let Some(place) = self.quiet.get_mut(usize::from(phase)) {
-            *place = quiet;
-        }
-        while let Some(surplus) = self.spares.decodings.poll_surplus() {
-            emit(EngineEvent::Retired(Retired::Decoding(surplus)));
-        }
-    }
-
-    /// Ends the mixes of a phase: all that is heard in this tick is there.
-    fn complete_mixes(&mut self, phase: u8, emit: &mut impl FnMut(EngineEvent<T>)) {
-        for conference in self.conferences_of(phase) {
-            conference.complete_mix();
-            while let Some(trunk) = conference.take_finished_trunk() {
-                emit(EngineEvent::Retired(Retired::Trunk(trunk)));
-            }
-            if let Some(music) = conference.take_finished_music() {
-                emit(EngineEvent::Retired(Retired::Audio(music.into_audio())));
-            }
-            while let Some(over) = conference.take_finished_prompt() {
-                end_prompt(over.finished(), over, emit);
-            }
-        }
-    }
-
-    /// Sends the legs of a phase what they hear.
-    fn send(
-        &mut self,
-        now: Timestamp,
-        phase: u8,
-        tick: u64,
-        emit: &mut impl FnMut(EngineEvent<T>),
-    ) {
-        let conferences = &mut self.conferences;
-        let seats = self.seats.get_mut(..self.seats_used).unwrap_or_default();
-        let mut desk = Desk {
-            spares: &mut self.spares,
-            complexity: self.complexity,
-            encodes: &mut self.encodes,
-            datagram: self.buffer.as_mut_slice(),
-            class_wanted: None,
-            surplus: None,
-        };
-        // Who talks with others is not kept waiting for all who only listen.
-        for stands_so in [Standing::is_lively, Standing::is_quiet] {
-            for mut group in groups(&mut *seats, &mut self.standings, phase) {
-                for Member { seat, .. } in group.legs(stands_so) {
-                    seat.leg.fetch_for_sending();
-                }
-                for Member { index, seat, .. } in group.legs(stands_so) {
-                    let conference = place(conferences, seat.conference);
-                    if let Some(prompt) = seat.leg.hear(conference, &mut desk) {
-                        emit(EngineEvent::PromptFinished {
-                            call: seat.leg.call(),
-                            prompt: prompt.id(),
-                        });
-                        if let Some(audio) = prompt.into_audio() {
-                            emit(EngineEvent::Retired(Retired::Audio(audio)));
-                        }
-                    }
-                    if let Some(outlet) = desk.surplus.take() {
-                        emit(EngineEvent::Retired(Retired::Outlet(outlet)));
-                    }
-                    if let Some(key) = desk.class_wanted.take()
-                        && let Some(conference) = seat.conference
-                        && place(conferences, seat.conference)
-                            .is_some_and(|place| place.asks_for(key))
-                    {
-                        emit(EngineEvent::Wanted(Wanted::Class { conference, key }));
-                    }
-                    if has_turn(tick, index, TICKS_PER_LOOK) && seat.leg.poll_silent(now) {
-                        let call = seat.leg.call();
-                        emit(EngineEvent::LegSilent { call });
-                    }
-                    if has_turn(tick, index, TICKS_PER_REPORT) {
-                        seat.leg.report(now, desk.datagram);
-                    }
-                }
-            }
-        }
-        while let Some(wanted) = desk.spares.poll_wanted() {
-            emit(EngineEvent::Wanted(wanted));
-        }
-    }
-
     /// A leg, to read its counters.
     pub fn leg(&self, slot: LegSlot) -> Option<&Leg<T>> {
         let seat = self.seats.get(usize::from(slot.0))?.as_ref()?;
@@ -742,167 +525,9 @@ fn end_prompt<T>(
     }
 }
 
-/// Whether it is a leg's turn for what each does once in so many ticks.
-fn has_turn(tick: u64, index: usize, every: u64) -> bool {
-    (tick + index as u64).is_multiple_of(every)
-}
-
 fn place(
     conferences: &mut [Option<Box<Conference>>],
     slot: Option<ConferenceSlot>,
 ) -> Option<&mut Conference> {
     conferences.get_mut(usize::from(slot?.0))?.as_deref_mut()
-}
-
-impl Standing {
-    fn is_to_be_served(&self) -> bool {
-        !self.is_served
-    }
-
-    fn may_be_served_early(&self) -> bool {
-        self.is_quiet && !self.is_served
-    }
-
-    fn is_quiet(&self) -> bool {
-        self.is_quiet
-    }
-
-    fn is_lively(&self) -> bool {
-        !self.is_quiet
-    }
-}
-
-/// What legs are served with while they are listened to.
-struct Hall<'a> {
-    conferences: &'a mut [Option<Box<Conference>>],
-    spares: &'a mut Spares,
-    buffer: &'a mut [u8],
-    scratch: &'a mut Frame,
-    now: Timestamp,
-    tick: u64,
-}
-
-impl Hall<'_> {
-    /// Takes what has come to a leg.
-    fn take<T: Transport>(
-        &mut self,
-        member: &mut Member<'_, T>,
-        has_news: bool,
-        emit: &mut impl FnMut(EngineEvent<T>),
-    ) {
-        let leg = &mut member.seat.leg;
-        if has_turn(self.tick, member.index, TICKS_PER_LOOK) {
-            leg.receive(Channel::Rtcp, self.buffer);
-        }
-        if has_news && leg.receive(Channel::Rtp, self.buffer) {
-            let call = leg.call();
-            while let Some(digit) = leg.poll_digit() {
-                emit(EngineEvent::DigitPressed { call, digit });
-            }
-        }
-        leg.settle(self.now);
-    }
-
-    /// Adds what a leg says in this tick to its conference.
-    fn listen<T: Transport>(
-        &mut self,
-        member: &mut Member<'_, T>,
-        emit: &mut impl FnMut(EngineEvent<T>),
-    ) {
-        let leg = &mut member.seat.leg;
-        let conference = place(self.conferences, member.seat.conference);
-        let lender = &mut self.spares.decodings;
-        if let Some(speaking) = leg.contribute(self.now, conference, lender, self.scratch) {
-            let call = leg.call();
-            emit(EngineEvent::Speaking { call, speaking });
-        }
-        if let Some(speaking) = leg.poll_voice() {
-            let call = leg.call();
-            emit(EngineEvent::Voice { call, speaking });
-        }
-        if leg.may_sleep(self.now) {
-            member.standing.asleep = Some(0);
-        }
-    }
-}
-
-/// The legs that lie side by side.
-///
-/// Memory is slow, and patient: who looks at all of them first waits for all of them at once, and
-/// not for each in turn.
-struct Group<'a, T> {
-    seats: &'a mut [Option<Seat<T>>],
-    standings: &'a mut [Standing],
-    phase: u8,
-    first: usize,
-}
-
-/// A leg whose turn it is, with its number.
-struct Member<'a, T> {
-    index: usize,
-    seat: &'a mut Seat<T>,
-    standing: &'a mut Standing,
-}
-
-impl<T: Transport> Group<'_, T> {
-    /// Those of its phase that stand so.
-    fn legs(&mut self, stands_so: fn(&Standing) -> bool) -> impl Iterator<Item = Member<'_, T>> {
-        let (first, phase) = (self.first, self.phase);
-        let seats = self.seats.iter_mut().zip(&mut *self.standings).enumerate();
-        seats
-            .filter(move |(_, (_, standing))| standing.phase == phase && stands_so(standing))
-            .filter_map(move |(index, (seat, standing))| {
-                Some(Member {
-                    index: first + index,
-                    seat: seat.as_mut()?,
-                    standing,
-                })
-            })
-    }
-
-    /// To whom of them something may have come; what serving those needs is fetched.
-    fn waiting(&mut self, stands_so: fn(&Standing) -> bool) -> Waiting {
-        let legs = self.legs(stands_so);
-        let waiting = T::waiting(legs.map(|member| member.seat.leg.transport()));
-        for (at, member) in self.legs(stands_so).enumerate() {
-            if waiting.has(at) || member.standing.asleep.is_none() {
-                member.seat.leg.fetch_for_receiving();
-            }
-        }
-        waiting
-    }
-}
-
-impl<T: Transport> Member<'_, T> {
-    /// Whether a tick passes this leg by; one to which something may have come is woken.
-    fn sleeps_on(&mut self, tick: u64, has_news: bool) -> bool {
-        match &mut self.standing.asleep {
-            Some(passed) if !has_news && !has_turn(tick, self.index, TICKS_PER_LOOK) => {
-                *passed = passed.saturating_add(1);
-                true
-            }
-            Some(passed) => {
-                self.seat.leg.wake(*passed);
-                self.standing.asleep = None;
-                false
-            }
-            None => false,
-        }
-    }
-}
-
-fn groups<'a, T>(
-    seats: &'a mut [Option<Seat<T>>],
-    standings: &'a mut [Standing],
-    phase: u8,
-) -> impl Iterator<Item = Group<'a, T>> {
-    let chunks = seats.chunks_mut(GROUP).zip(standings.chunks_mut(GROUP));
-    chunks
-        .enumerate()
-        .map(move |(at, (seats, standings))| Group {
-            seats,
-            standings,
-            phase,
-            first: at * GROUP,
-        })
 }

@@ -1,0 +1,144 @@
+//! Which legs are here, and whose turn is it?
+
+use crate::leg::Leg;
+use crate::transport::{GROUP, Transport, Waiting};
+
+use super::ConferenceSlot;
+
+/// Every leg's RTCP is read once a second, and it is asked whether its caller is gone, each at a tick of
+/// its own. The kernel's time stamps tell when RTCP came, and nothing in it is urgent.
+pub(super) const TICKS_PER_LOOK: u64 = 50;
+
+/// Legs send RTCP every 5 s, each at a tick of its own (RFC 3550 §6.2).
+pub(super) const TICKS_PER_REPORT: u64 = 250;
+
+/// A leg and the conference it is in.
+pub(super) struct Seat<T> {
+    pub(super) leg: Box<Leg<T>>,
+    pub(super) conference: Option<ConferenceSlot>,
+}
+
+/// How a leg stands to its next tick. It lies apart from the leg: of those whose turn it is not, nothing
+/// else is touched.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Standing {
+    pub(super) phase: u8,
+    /// It most likely says nothing, and may be served ahead of the tick.
+    pub(super) is_quiet: bool,
+    /// It was.
+    pub(super) is_served: bool,
+    /// How many ticks have passed it by, if it sleeps.
+    pub(super) asleep: Option<u32>,
+}
+
+impl Standing {
+    /// Its tick has not been dealt with ahead.
+    pub(super) fn is_to_be_served(&self) -> bool {
+        !self.is_served
+    }
+
+    /// It may be dealt with ahead of its tick.
+    pub(super) fn may_be_served_early(&self) -> bool {
+        self.is_quiet && !self.is_served
+    }
+
+    /// It only listened in its last tick.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
+    /// It talked in its last tick, or is needed in every one.
+    pub(super) fn is_lively(&self) -> bool {
+        !self.is_quiet
+    }
+}
+
+/// The legs that lie side by side.
+///
+/// Memory is slow, and patient: who looks at all of them first waits for all of them at once, and
+/// not for each in turn.
+pub(super) struct Group<'a, T> {
+    seats: &'a mut [Option<Seat<T>>],
+    standings: &'a mut [Standing],
+    phase: u8,
+    first: usize,
+}
+
+/// A leg whose turn it is, with its number.
+pub(super) struct Member<'a, T> {
+    pub(super) index: usize,
+    pub(super) seat: &'a mut Seat<T>,
+    pub(super) standing: &'a mut Standing,
+}
+
+impl<T: Transport> Group<'_, T> {
+    /// Those of its phase that stand so.
+    pub(super) fn legs(
+        &mut self,
+        stands_so: fn(&Standing) -> bool,
+    ) -> impl Iterator<Item = Member<'_, T>> {
+        let (first, phase) = (self.first, self.phase);
+        let seats = self.seats.iter_mut().zip(&mut *self.standings).enumerate();
+        seats
+            .filter(move |(_, (_, standing))| standing.phase == phase && stands_so(standing))
+            .filter_map(move |(index, (seat, standing))| {
+                Some(Member {
+                    index: first + index,
+                    seat: seat.as_mut()?,
+                    standing,
+                })
+            })
+    }
+
+    /// To whom of them something may have come; what serving those needs is fetched.
+    pub(super) fn waiting(&mut self, stands_so: fn(&Standing) -> bool) -> Waiting {
+        let legs = self.legs(stands_so);
+        let waiting = T::waiting(legs.map(|member| member.seat.leg.transport()));
+        for (at, member) in self.legs(stands_so).enumerate() {
+            if waiting.has(at) || member.standing.asleep.is_none() {
+                member.seat.leg.fetch_for_receiving();
+            }
+        }
+        waiting
+    }
+}
+
+impl<T: Transport> Member<'_, T> {
+    /// Whether a tick passes this leg by; one to which something may have come is woken.
+    pub(super) fn sleeps_on(&mut self, tick: u64, has_news: bool) -> bool {
+        match &mut self.standing.asleep {
+            Some(passed) if !has_news && !has_turn(tick, self.index, TICKS_PER_LOOK) => {
+                *passed = passed.saturating_add(1);
+                true
+            }
+            Some(passed) => {
+                self.seat.leg.wake(*passed);
+                self.standing.asleep = None;
+                false
+            }
+            None => false,
+        }
+    }
+}
+
+/// All legs, of which those of a phase have their turn, side by side.
+pub(super) fn groups<'a, T>(
+    seats: &'a mut [Option<Seat<T>>],
+    standings: &'a mut [Standing],
+    phase: u8,
+) -> impl Iterator<Item = Group<'a, T>> {
+    let chunks = seats.chunks_mut(GROUP).zip(standings.chunks_mut(GROUP));
+    chunks
+        .enumerate()
+        .map(move |(at, (seats, standings))| Group {
+            seats,
+            standings,
+            phase,
+            first: at * GROUP,
+        })
+}
+
+/// Whether it is a leg's turn for what each does once in so many ticks.
+pub(super) fn has_turn(tick: u64, index: usize, every: u64) -> bool {
+    (tick + index as u64).is_multiple_of(every)
+}
