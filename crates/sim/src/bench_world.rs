@@ -9,7 +9,7 @@ use std::rc::Rc;
 use tutti_media::{
     Channel, CodecError, Conference, ConferenceSlot, Datagram, Encoder, EncoderSettings, Engine,
     EngineCommand, EngineEvent, FRAME_SAMPLES, Leg, LegMedia, LegSettings, LegSlot, RtpIdentity,
-    Transport, Wanted,
+    Transport, Waiting, Wanted,
 };
 use tutti_model::{
     CallId, Codec, ConferenceId, Format, MediaDescription, MediaFlow, Privileges, Timestamp,
@@ -40,6 +40,15 @@ pub struct BenchTransport {
 }
 
 impl Transport for BenchTransport {
+    /// Something comes in every tick to whoever is sent anything at all.
+    fn waiting<'a>(group: impl Iterator<Item = &'a BenchTransport>) -> Waiting {
+        let mut waiting = Waiting::default();
+        for (place, _) in group.enumerate().filter(|(_, leg)| !leg.packets.is_empty()) {
+            waiting.note(place);
+        }
+        waiting
+    }
+
     fn receive(&mut self, channel: Channel, buffer: &mut [u8]) -> Option<Datagram> {
         if channel == Channel::Rtcp {
             return None;
