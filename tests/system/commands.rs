@@ -61,11 +61,7 @@ async fn the_demo_walks_through_a_conference_and_draws_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_load_generator_hears_whom_it_must() {
     let bridge = Bridge::start().await;
-    let conference = bridge
-        .rest()
-        .create_conference(json!({ "playBeep": "never" }))
-        .await;
-    let uri = bridge.sip_uri(&conference);
+    let uri = quiet_conference(&bridge).await;
     let load = tutti(&[
         "load",
         "--target",
@@ -84,11 +80,7 @@ async fn the_load_generator_hears_whom_it_must() {
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_in_a_crowd_hears_whom_they_must() {
     let bridge = Bridge::start().await;
-    let conference = bridge
-        .rest()
-        .create_conference(json!({ "playBeep": "never" }))
-        .await;
-    let uri = bridge.sip_uri(&conference);
+    let uri = quiet_conference(&bridge).await;
     let load = tutti(&[
         "load",
         "--target",
@@ -180,4 +172,11 @@ async fn is_read_by_sox(file: &Path) {
     let mut sox = tool("sox");
     sox.arg(file).args(["-n", "stat"]);
     run(sox).await;
+}
+
+/// Where to call a new conference that does not beep.
+async fn quiet_conference(bridge: &Bridge) -> String {
+    let options = json!({ "playBeep": "never" });
+    let conference = bridge.rest().create_conference(options).await;
+    bridge.sip_uri(&conference)
 }

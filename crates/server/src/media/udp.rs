@@ -185,7 +185,7 @@ struct Habit {
     steady_ticks: u8,
     /// The datagram of this tick is there, so that looking for another would be in vain.
     has_all: bool,
-    /// When the last datagram came, and the one that was read first in this tick follows it closely.
+    /// When the last datagram came, and whether it followed closely on the one before.
     latest: Option<Timestamp>,
     follows: bool,
     /// When the last datagram was read, once its peer is steady.
