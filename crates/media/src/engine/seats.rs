@@ -41,16 +41,6 @@ impl Standing {
     pub(super) fn may_be_served_early(&self) -> bool {
         self.is_quiet && !self.is_served
     }
-
-    /// It only listened in its last tick.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.is_quiet
-    }
-
-    /// It talked in its last tick, or is needed in every one.
-    pub(super) fn is_lively(&self) -> bool {
-        !self.is_quiet
-    }
 }
 
 /// The legs that lie side by side.
@@ -72,34 +62,71 @@ pub(super) struct Member<'a, T> {
 }
 
 impl<T: Transport> Group<'_, T> {
-    /// Those of its phase that stand so.
-    pub(super) fn legs(
-        &mut self,
-        stands_so: fn(&Standing) -> bool,
-    ) -> impl Iterator<Item = Member<'_, T>> {
-        let (first, phase) = (self.first, self.phase);
-        let seats = self.seats.iter_mut().zip(&mut *self.standings).enumerate();
-        seats
-            .filter(move |(_, (_, standing))| standing.phase == phase && stands_so(standing))
-            .filter_map(move |(index, (seat, standing))| {
-                Some(Member {
-                    index: first + index,
-                    seat: seat.as_mut()?,
-                    standing,
-                })
-            })
+    /// The places of those of its phase that stand so.
+    pub(super) fn places(&self, stands_so: impl Fn(&Standing) -> bool) -> Places {
+        let seats = self.seats.iter().zip(&*self.standings).enumerate();
+        let bits = seats.map(|(place, (seat, standing))| {
+            let has_turn = standing.phase == self.phase && stands_so(standing) && seat.is_some();
+            u16::from(has_turn) << (place % GROUP)
+        });
+        Places(bits.fold(0, |all, bit| all | bit))
     }
 
-    /// To whom of them something may have come; what serving those needs is fetched.
-    pub(super) fn waiting(&mut self, stands_so: fn(&Standing) -> bool) -> Waiting {
-        let legs = self.legs(stands_so);
-        let waiting = T::waiting(legs.map(|member| member.seat.leg.transport()));
-        for (at, member) in self.legs(stands_so).enumerate() {
-            if waiting.has(at) || member.standing.asleep.is_none() {
-                member.seat.leg.fetch_for_receiving();
+    /// Who has this place.
+    pub(super) fn member(&mut self, place: usize) -> Option<Member<'_, T>> {
+        Some(Member {
+            index: self.first + place,
+            seat: self.seats.get_mut(place)?.as_mut()?,
+            standing: self.standings.get_mut(place)?,
+        })
+    }
+
+    /// To whom of these something may have come; what serving those needs is fetched.
+    pub(super) fn waiting(&self, places: Places) -> Waiting {
+        let legs = || places.filter_map(|place| Some(&*self.seats.get(place)?.as_ref()?.leg));
+        let waiting = T::waiting(legs().map(|leg| leg.transport()));
+        for (at, (place, leg)) in places.zip(legs()).enumerate() {
+            let sleeps = |standing: &Standing| standing.asleep.is_some();
+            if waiting.has(at) || !self.standings.get(place).is_some_and(sleeps) {
+                leg.fetch_for_receiving();
             }
         }
         waiting
+    }
+
+    /// Ends what was served ahead; returns how many are quiet.
+    pub(super) fn end_receiving(&mut self) -> usize {
+        let phase = self.phase;
+        let standings = self.standings.iter_mut();
+        let of_phase = standings.filter(|standing| standing.phase == phase);
+        let quiet = of_phase.filter_map(|standing| {
+            standing.is_served = false;
+            standing.is_quiet.then_some(())
+        });
+        quiet.count()
+    }
+
+    /// Fetches what sending to these needs.
+    pub(super) fn fetch_for_sending(&self, places: Places) {
+        for place in places {
+            if let Some(Some(seat)) = self.seats.get(place) {
+                seat.leg.fetch_for_sending();
+            }
+        }
+    }
+}
+
+/// Some places of a group, from the first to the last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places(u16);
+
+impl Iterator for Places {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let place = self.0.trailing_zeros();
+        self.0 &= self.0.checked_sub(1)?;
+        Some(place as usize)
     }
 }
 

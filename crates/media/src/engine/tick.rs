@@ -67,9 +67,12 @@ impl<T: Transport> Engine<T> {
             if !goes_on() {
                 return;
             }
-            let waiting = group.waiting(Standing::may_be_served_early);
-            let legs = group.legs(Standing::may_be_served_early);
-            for (at, mut member) in legs.enumerate() {
+            let places = group.places(Standing::may_be_served_early);
+            let waiting = group.waiting(places);
+            for (at, place) in places.enumerate() {
+                let Some(mut member) = group.member(place) else {
+                    continue;
+                };
                 member.standing.is_served = member.sleeps_on(tick, waiting.has(at)) || {
                     hall.take(&mut member, waiting.has(at), emit);
                     let stays_quiet = member.seat.leg.stays_quiet();
@@ -107,19 +110,18 @@ impl<T: Transport> Engine<T> {
         let mut quiet = 0;
         let seats = self.seats.get_mut(..self.seats_used).unwrap_or_default();
         for mut group in groups(seats, &mut self.standings, phase) {
-            let waiting = group.waiting(Standing::is_to_be_served);
-            let legs = group.legs(Standing::is_to_be_served);
-            for (at, mut member) in legs.enumerate() {
-                if !member.sleeps_on(tick, waiting.has(at)) {
+            let places = group.places(Standing::is_to_be_served);
+            let waiting = group.waiting(places);
+            for (at, place) in places.enumerate() {
+                if let Some(mut member) = group.member(place)
+                    && !member.sleeps_on(tick, waiting.has(at))
+                {
                     hall.take(&mut member, waiting.has(at), emit);
                     hall.listen(&mut member, emit);
                     member.standing.is_quiet = member.seat.leg.is_quiet();
                 }
             }
-            for member in group.legs(|_| true) {
-                member.standing.is_served = false;
-                quiet += usize::from(member.standing.is_quiet);
-            }
+            quiet += group.end_receiving();
         }
         if let Some(place) = self.quiet.get_mut(usize::from(phase)) {
             *place = quiet;
@@ -164,12 +166,14 @@ impl<T: Transport> Engine<T> {
             surplus: None,
         };
         // Who talks with others is not kept waiting for all who only listen.
-        for stands_so in [Standing::is_lively, Standing::is_quiet] {
+        for is_quiet in [false, true] {
             for mut group in groups(&mut *seats, &mut self.standings, phase) {
-                for Member { seat, .. } in group.legs(stands_so) {
-                    seat.leg.fetch_for_sending();
-                }
-                for Member { index, seat, .. } in group.legs(stands_so) {
+                let places = group.places(|standing| standing.is_quiet == is_quiet);
+                group.fetch_for_sending(places);
+                for at in places {
+                    let Some(Member { index, seat, .. }) = group.member(at) else {
+                        continue;
+                    };
                     let conference = place(conferences, seat.conference);
                     if let Some(prompt) = seat.leg.hear(conference, &mut desk) {
                         emit(EngineEvent::PromptFinished {

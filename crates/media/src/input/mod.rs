@@ -82,7 +82,7 @@ impl InputChain {
 
     /// Makes a decoded frame ready for the mix, in place; to be called once in every tick.
     ///
-    /// A frame that was pulled as [`Pulled::Silence`] holds zeros only.
+    /// A frame that was pulled as [`Pulled::Silence`] holds zeros only; at rest it is not looked at.
     pub fn process(&mut self, frame: &mut Frame, pulled: Pulled) -> Heard {
         let is_silent = match pulled {
             Pulled::Silence => true,

@@ -194,14 +194,11 @@ impl Playout {
         }
     }
 
-    /// Fills a frame for the tick that began; it is silent during a rest.
+    /// Fills a frame for the tick that began; during a rest it is silent, and left as it is.
     pub(crate) fn pull(&mut self, frame: &mut Frame, counters: &mut ReceiveCounters) -> Pulled {
         match &mut self.state {
             State::Awake(awake) => awake.pull(&mut self.schedule, frame, counters),
-            State::Resting(_) => {
-                frame.fill(0.0);
-                Pulled::Silence
-            }
+            State::Resting(_) => Pulled::Silence,
         }
     }
 }

@@ -92,8 +92,7 @@ impl<T: Transport> Leg<T> {
             return self.go_on_alone(now, lender, scratch);
         };
         self.media.receiver.set_rest(self.rest());
-        let pulled = self.media.receiver.pull_lent(now, lender, scratch);
-        self.keep_said(now, scratch);
+        let pulled = self.pull(now, lender, scratch);
         let nothing_is_said = pulled == Pulled::Silence && self.input.is_at_rest();
         let heard = self.input.process(scratch, pulled);
         self.follow_voice(now, heard.sounds);
@@ -194,11 +193,22 @@ impl<T: Transport> Leg<T> {
             return self.tell_of(false);
         }
         self.media.receiver.set_rest(Rest::Never);
-        let pulled = self.media.receiver.pull_lent(now, lender, scratch);
-        self.keep_said(now, scratch);
+        let pulled = self.pull(now, lender, scratch);
         let heard = self.input.process(scratch, pulled);
         self.follow_voice(now, heard.sounds);
         self.tell_of(false)
+    }
+
+    /// Fills a frame with what is said in this tick, and records it. A silence is only filled in where
+    /// somebody asks for its samples: almost nobody does, and thousands are silent.
+    fn pull(&mut self, now: Timestamp, lender: &mut Decodings, frame: &mut Frame) -> Pulled {
+        let pulled = self.media.receiver.pull_lent(now, lender, frame);
+        let is_asked_for = !self.input.is_at_rest() || self.track.is_some() || self.is_recorded();
+        if pulled == Pulled::Silence && is_asked_for {
+            frame.fill(0.0);
+        }
+        self.keep_said(now, frame);
+        pulled
     }
 
     /// Whether every frame is needed, wherever this leg is.

@@ -345,11 +345,15 @@ impl Receiver {
 
     /// Fills one frame with what is heard in this tick.
     pub fn pull(&mut self, now: Timestamp, frame: &mut Frame) -> Pulled {
-        self.pull_lent(now, &mut KeepYours, frame)
+        let pulled = self.pull_lent(now, &mut KeepYours, frame);
+        if pulled == Pulled::Silence {
+            frame.fill(0.0);
+        }
+        pulled
     }
 
     /// The same, where somebody lends what a leg is decoded with. A leg for which nothing is left is
-    /// silent in this tick, and asks in the next again.
+    /// silent in this tick, and asks in the next again. The frame of a silence may hold anything.
     pub(crate) fn pull_lent(
         &mut self,
         now: Timestamp,
@@ -379,7 +383,6 @@ impl Receiver {
             self.gate.heard(rms(frame));
         }
         if self.gate.is_probing() {
-            frame.fill(0.0);
             return Pulled::Silence;
         }
         pulled
