@@ -344,7 +344,9 @@ impl Busy {
         assert!(sum(|leg| leg.concealed_samples) > 0);
         assert!(sum(|leg| leg.rtcp_received) > 0);
         let slept: Vec<_> = self.sleepers.iter().map(counters).collect();
-        assert!(slept.iter().all(|leg| leg.lent >= 3), "{slept:?}");
+        // In their conference there are more than it has places for: some wait.
+        let woken = slept.iter().filter(|leg| leg.lent >= 3).count();
+        assert!((30..slept.len()).contains(&woken), "{woken}: {slept:?}");
         assert!(slept.iter().any(|leg| leg.put_off > 0), "{slept:?}");
         assert!(seen.decodings > 10, "{} given up", seen.decodings);
     }

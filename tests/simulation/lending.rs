@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tutti_media::{EngineCommand, EngineEvent, LegSlot, ReceiveCounters, Retired};
+use tutti_media::{ConferenceSlot, EngineCommand, EngineEvent, LegSlot, ReceiveCounters, Retired};
 use tutti_model::{CallId, Codec};
 use tutti_sim::{Mouth, Random, Repertoire, Studio, Talk, Tone};
 
@@ -29,10 +29,18 @@ fn a_hundred_legs_that_wake_in_one_tick_are_all_heard_within_ten_ticks() {
         let mut studio = studio_with(plain_settings(), 101);
         let mut said = vec![0.0; 48_000 / 50 * GIVEN_UP as usize];
         said.extend_from_slice(&Talk::new(Random::new(8), 120.0).seconds(2.0, -20.0));
+        // Where all of them have a place in the mix.
+        let conferences = [0, 1, 2, 3].map(ConferenceSlot);
+        for conference in &conferences[1..] {
+            studio.open(*conference, true);
+        }
         let crowd: Vec<LegSlot> = (0..100)
-            .map(|_| {
+            .zip(conferences.into_iter().cycle())
+            .map(|(_, conference)| {
                 let mouth = Mouth::Sound(said.clone().into());
-                joined(&mut studio, codec, mouth, TALK_AND_LISTEN)
+                let slot = connected(&mut studio, codec, mouth);
+                studio.join(slot, conference, TALK_AND_LISTEN);
+                slot
             })
             .collect();
         studio.ticks(GIVEN_UP).unwrap();

@@ -8,6 +8,7 @@ mod calls;
 mod churn;
 mod conference_prompts;
 mod continuity;
+mod crowded;
 mod economy;
 mod handover;
 mod hostile;

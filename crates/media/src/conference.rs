@@ -5,6 +5,7 @@ use tutti_model::{Beep, CallId, ConferenceId, PromptId};
 use crate::beep::BeepPlayer;
 use crate::codec::CodecError;
 use crate::contributors::Contributors;
+use crate::floor::Floor;
 use crate::frame::{FRAME_SAMPLES, Frame, rms};
 use crate::limiter::Limiter;
 use crate::mix_class::{ClassKey, MixClass, RECENT_FRAMES};
@@ -19,6 +20,10 @@ const MAX_CLASSES: usize = 32;
 
 /// The most threads besides this one that mix one conference.
 const MAX_TRUNKS: usize = 15;
+
+/// As many contributors as a conference has places for, where nobody says otherwise: each of them is
+/// still 15 dB below all the others together, and one more changes that by an eighth of a decibel.
+pub const CONTRIBUTORS: u16 = 32;
 
 /// A mix no louder than this is quiet: −54 dBFS.
 const QUIET: f32 = 0.002;
@@ -49,6 +54,8 @@ pub struct Conference {
     /// The sum of contributors, in this tick; those of other parts are added when it is complete.
     sum: Frame,
     contributors: Contributors,
+    /// Who may be among them.
+    floor: Floor,
     /// What is heard beside voices in this tick: music, prompts and beeps.
     beside: Frame,
     /// The ends of voices that left since the last tick, faded out.
@@ -78,14 +85,15 @@ pub struct Conference {
 
 impl Conference {
     /// An empty conference that does not mix yet; it ticks in this one of
-    /// [`PHASES`](crate::PHASES).
-    pub fn new(id: ConferenceId, phase: u8) -> Conference {
+    /// [`PHASES`](crate::PHASES), and has places for so many contributors, one at least.
+    pub fn new(id: ConferenceId, phase: u8, places: u16) -> Conference {
         Conference {
             id,
             phase,
             mixing: false,
             sum: [0.0; FRAME_SAMPLES],
             contributors: Contributors::default(),
+            floor: Floor::new(places),
             beside: [0.0; FRAME_SAMPLES],
             tail: [0.0; FRAME_SAMPLES],
             mix: [0.0; FRAME_SAMPLES],
@@ -125,6 +133,15 @@ impl Conference {
     /// How many shared encoders it has.
     pub(crate) fn class_count(&self) -> usize {
         self.classes.iter().flatten().count()
+    }
+
+    /// Who has a place in the mix, and who waits for one.
+    pub(crate) fn floor(&self) -> &Floor {
+        &self.floor
+    }
+
+    pub(crate) fn floor_mut(&mut self) -> &mut Floor {
+        &mut self.floor
     }
 
     pub(crate) fn is_mixing(&self) -> bool {
@@ -314,6 +331,7 @@ impl Conference {
     /// Moves the session's clock on, once everybody has heard this tick.
     pub(crate) fn end_tick(&mut self) {
         self.session_position += FRAME_SAMPLES as u64;
+        self.floor.end_tick();
     }
 
     /// The full mix, before anybody's own limiter: for a leg that hears it alone.

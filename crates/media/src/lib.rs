@@ -12,6 +12,7 @@ pub mod codec;
 mod conference;
 mod contributors;
 mod engine;
+mod floor;
 pub mod frame;
 mod input;
 mod jitter;
@@ -36,7 +37,7 @@ mod trunk;
 pub use beep::{ENTRY_TONES_HZ, EXIT_TONES_HZ, RECORD_TONE_HZ, record_beep};
 pub use call_recording::{CallRecording, MOST_CALL_RECORDINGS};
 pub use codec::{CodecError, Decoder, Encoder, EncoderSettings};
-pub use conference::{Conference, MOST_CONFERENCE_PROMPTS};
+pub use conference::{CONTRIBUTORS, Conference, MOST_CONFERENCE_PROMPTS};
 pub use engine::{ConferenceSlot, Engine, EngineCommand, EngineEvent, LegSlot, PHASES, Retired};
 pub use frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
 pub use input::{

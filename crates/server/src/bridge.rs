@@ -171,6 +171,7 @@ impl Bridge {
             legs: config.limits.legs,
             conferences: u16::try_from(config.limits.conferences).unwrap_or(u16::MAX),
             part_legs: config.media.part_legs,
+            contributors: config.media.contributors,
             governor: config.media.governor,
             priority: config.media.priority,
             leg: leg_settings(&config.media),

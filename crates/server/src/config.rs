@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use tutti_media::CONTRIBUTORS;
 use tutti_model::AccountId;
 use url::Url;
 
@@ -108,6 +109,9 @@ pub struct Media {
     pub speaker_off: u16,
     /// Legs of one conference on one media thread; more are mixed in parts on several.
     pub part_legs: u16,
+    /// Places in the mix of a conference, or of each of its parts; who speaks beside them waits until
+    /// one of them pauses.
+    pub contributors: u16,
 }
 
 /// An inclusive range of milliseconds, as in `2-200`.
@@ -262,6 +266,7 @@ impl Default for Media {
             speaker_on: 200,
             speaker_off: 1_000,
             part_legs: 2_000,
+            contributors: CONTRIBUTORS,
         }
     }
 }
@@ -431,6 +436,11 @@ impl Config {
         if self.media.part_legs == 0 {
             return Err(ConfigError::Impossible(
                 "media.part_legs: a part of a conference has one leg at least".to_owned(),
+            ));
+        }
+        if self.media.contributors == 0 {
+            return Err(ConfigError::Impossible(
+                "media.contributors: a mix has one place at least".to_owned(),
             ));
         }
         for (at, trunk) in self.sip.trunks.iter().enumerate() {

@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use tutti_media::{
-    Channel, CodecError, Conference, ConferenceSlot, Datagram, Encoder, EncoderSettings, Engine,
-    EngineCommand, EngineEvent, FRAME_SAMPLES, Leg, LegMedia, LegSettings, LegSlot, RtpIdentity,
-    Transport, Waiting, Wanted,
+    CONTRIBUTORS, Channel, CodecError, Conference, ConferenceSlot, Datagram, Encoder,
+    EncoderSettings, Engine, EngineCommand, EngineEvent, FRAME_SAMPLES, Leg, LegMedia, LegSettings,
+    LegSlot, RtpIdentity, Transport, Waiting, Wanted,
 };
 use tutti_model::{
     CallId, Codec, ConferenceId, Format, MediaDescription, MediaFlow, Privileges, Timestamp,
@@ -151,7 +151,7 @@ impl BenchWorld {
         let slot = ConferenceSlot(self.conferences);
         self.conferences += 1;
         let id = ConferenceId::from_bytes([slot.0 as u8; 20]);
-        let conference = Box::new(Conference::new(id, 0));
+        let conference = Box::new(Conference::new(id, 0, CONTRIBUTORS));
         self.handle(EngineCommand::OpenConference { slot, conference });
         self.handle(EngineCommand::SetMixing {
             conference: slot,

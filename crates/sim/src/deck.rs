@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use tutti_media::{
-    CodecError, Conference, Engine, EngineCommand, EngineEvent, Leg, LegMedia, LegSettings,
-    LegSlot, PHASES, Prompt,
+    CONTRIBUTORS, CodecError, Conference, Engine, EngineCommand, EngineEvent, Leg, LegMedia,
+    LegSettings, LegSlot, PHASES, Prompt,
 };
 use tutti_model::{CallId, Timestamp};
 
@@ -159,7 +159,11 @@ pub(crate) fn command(
         Cue::Now(_) | Cue::Tick | Cue::Datagram { .. } => return Ok(None),
         Cue::OpenConference { conference, id } => EngineCommand::OpenConference {
             slot: conference,
-            conference: Box::new(Conference::new(id, conference.0 as u8 % PHASES)),
+            conference: Box::new(Conference::new(
+                id,
+                conference.0 as u8 % PHASES,
+                CONTRIBUTORS,
+            )),
         },
         Cue::CloseConference { conference } => EngineCommand::CloseConference { slot: conference },
         Cue::AddLeg {

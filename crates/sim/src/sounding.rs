@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tutti_control_plane::Input;
 use tutti_media::{
-    Audio, CallRecording, CodecError, Conference, ConferencePrompt, ConferenceSlot, EngineCommand,
-    EngineEvent, LegSlot, Prompt, PromptAudio, Retired, SAMPLE_RATE_HZ,
+    Audio, CONTRIBUTORS, CallRecording, CodecError, Conference, ConferencePrompt, ConferenceSlot,
+    EngineCommand, EngineEvent, LegSlot, Prompt, PromptAudio, Retired, SAMPLE_RATE_HZ,
 };
 use tutti_model::{
     Audience, CallId, ConferenceId, MediaCommand, MediaEvent, PromptId, PromptOutcome,
@@ -47,7 +47,7 @@ impl World {
             MediaCommand::OpenConference { conference } => {
                 if let Some(slot) = self.free.pop() {
                     self.places.insert(conference, slot);
-                    let conference = Box::new(Conference::new(conference, 0));
+                    let conference = Box::new(Conference::new(conference, 0, CONTRIBUTORS));
                     self.studio
                         .handle(EngineCommand::OpenConference { slot, conference });
                 }

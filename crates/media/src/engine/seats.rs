@@ -97,9 +97,9 @@ impl<T: Transport> Group<'_, T> {
     /// Ends what was served ahead; returns how many are quiet.
     pub(super) fn end_receiving(&mut self) -> usize {
         let phase = self.phase;
-        let standings = self.standings.iter_mut();
-        let of_phase = standings.filter(|standing| standing.phase == phase);
-        let quiet = of_phase.filter_map(|standing| {
+        let seats = self.seats.iter().zip(&mut *self.standings);
+        let of_phase = seats.filter(|(seat, standing)| standing.phase == phase && seat.is_some());
+        let quiet = of_phase.filter_map(|(_, standing)| {
             standing.is_served = false;
             standing.is_quiet.then_some(())
         });

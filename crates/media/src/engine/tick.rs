@@ -69,13 +69,14 @@ impl<T: Transport> Engine<T> {
             }
             let places = group.places(Standing::may_be_served_early);
             let waiting = group.waiting(places);
-            for (at, place) in places.enumerate() {
-                let Some(mut member) = group.member(place) else {
+            for (nth, at) in places.enumerate() {
+                let Some(mut member) = group.member(at) else {
                     continue;
                 };
-                member.standing.is_served = member.sleeps_on(tick, waiting.has(at)) || {
-                    hall.take(&mut member, waiting.has(at), emit);
-                    let stays_quiet = member.seat.leg.stays_quiet();
+                member.standing.is_served = member.sleeps_on(tick, waiting.has(nth)) || {
+                    hall.take(&mut member, waiting.has(nth), emit);
+                    let conference = place(hall.conferences, member.seat.conference);
+                    let stays_quiet = member.seat.leg.stays_quiet(conference.as_deref());
                     if stays_quiet {
                         hall.listen(&mut member, emit);
                     }
@@ -112,11 +113,11 @@ impl<T: Transport> Engine<T> {
         for mut group in groups(seats, &mut self.standings, phase) {
             let places = group.places(Standing::is_to_be_served);
             let waiting = group.waiting(places);
-            for (at, place) in places.enumerate() {
-                if let Some(mut member) = group.member(place)
-                    && !member.sleeps_on(tick, waiting.has(at))
+            for (nth, at) in places.enumerate() {
+                if let Some(mut member) = group.member(at)
+                    && !member.sleeps_on(tick, waiting.has(nth))
                 {
-                    hall.take(&mut member, waiting.has(at), emit);
+                    hall.take(&mut member, waiting.has(nth), emit);
                     hall.listen(&mut member, emit);
                     member.standing.is_quiet = member.seat.leg.is_quiet();
                 }

@@ -6,7 +6,9 @@ use tutti_model::{AudioLevel, Timestamp};
 
 use super::Leg;
 use crate::conference::Conference;
+use crate::floor::Floor;
 use crate::frame::Frame;
+use crate::ramp::Ramp;
 use crate::receiver::{Pulled, Rest};
 use crate::rtp::{Contributor, RtpPacket, is_rtcp};
 use crate::spares::Decodings;
@@ -91,7 +93,9 @@ impl<T: Transport> Leg<T> {
         let Some(conference) = conference else {
             return self.go_on_alone(now, lender, scratch);
         };
-        self.media.receiver.set_rest(self.rest());
+        self.take_turn(conference);
+        let rest = self.rest(Some(conference.floor()));
+        self.media.receiver.set_rest(rest);
         let pulled = self.pull(now, lender, scratch);
         let nothing_is_said = pulled == Pulled::Silence && self.input.is_at_rest();
         let heard = self.input.process(scratch, pulled);
@@ -150,8 +154,13 @@ impl<T: Transport> Leg<T> {
 
     /// Whether it certainly says nothing in the next tick, whatever still comes before it: what comes
     /// is taken in the tick after that.
-    pub(crate) fn stays_quiet(&mut self) -> bool {
-        self.media.receiver.set_rest(self.rest());
+    pub(crate) fn stays_quiet(&mut self, conference: Option<&Conference>) -> bool {
+        let floor = conference.map(Conference::floor);
+        let waits_on = |floor| self.turn.waits_on(floor, self.quiet_for());
+        if self.turn.waits() && !floor.is_some_and(waits_on) {
+            return false;
+        }
+        self.media.receiver.set_rest(self.rest(floor));
         self.is_quiet() && self.media.receiver.rests_on() && self.input.is_at_rest()
     }
 
@@ -159,6 +168,7 @@ impl<T: Transport> Leg<T> {
     /// anything, and a silence more would leave everything as it is.
     pub(crate) fn may_sleep(&self, now: Timestamp) -> bool {
         !self.contributes
+            && self.turn.is_absent()
             && self.media.receiver.is_asleep()
             && self.track.is_none()
             && !self.is_followed()
@@ -176,6 +186,28 @@ impl<T: Transport> Leg<T> {
     /// Makes up for ticks that have passed it by.
     pub(crate) fn wake(&mut self, ticks: u32) {
         self.media.receiver.pass(ticks);
+    }
+
+    /// Begins a tick in a conference whose places in the mix may all be taken.
+    fn take_turn(&mut self, conference: &mut Conference) {
+        let (waited, quiet_for) = (self.turn.waits(), self.quiet_for());
+        self.turn
+            .begin_tick(conference.floor_mut(), self.inaudible_for, quiet_for);
+        if self.turn.is_absent() {
+            self.contributes = false;
+        } else if waited && !self.turn.waits() && self.talk.is_open() {
+            // It comes in the middle of a word.
+            self.talk = Ramp::resting_at(0.0);
+            self.talk.turn(true);
+        }
+    }
+
+    /// For how many ticks nothing has come that looks like a voice and that others are to hear.
+    fn quiet_for(&self) -> u32 {
+        match self.talk.is_closed() {
+            true => u32::MAX,
+            false => self.media.receiver.quiet_for(),
+        }
     }
 
     /// A tick in no conference: nobody hears this leg, but it may be recorded or watched.
@@ -266,10 +298,12 @@ impl<T: Transport> Leg<T> {
     }
 
     /// Whether the receiver may leave packets undecoded.
-    fn rest(&self) -> Rest {
+    fn rest(&self, floor: Option<&Floor>) -> Rest {
+        // Where others wait for a place, what this one says next could not be heard at once.
+        let is_late = self.turn.is_absent() && floor.is_some_and(Floor::is_crowded);
         if self.track.is_some() || self.is_followed() {
             Rest::Never
-        } else if self.talk.is_closed() {
+        } else if self.talk.is_closed() || self.turn.waits() || is_late {
             Rest::Always
         } else if self.no_voice_for >= REST_AFTER {
             Rest::WhileQuiet
@@ -279,10 +313,11 @@ impl<T: Transport> Leg<T> {
     }
 
     /// A leg that is heard has a mix of its own. It keeps that for a while, and then until a moment at
-    /// which nobody hears that its encoder changes.
-    fn keeps_contributing(&self, conference: &Conference) -> bool {
+    /// which nobody hears that its encoder changes; without a place in the mix it is not heard at all.
+    fn keeps_contributing(&mut self, conference: &mut Conference) -> bool {
         let stays = self.inaudible_for < self.private_least || !conference.hides_a_change();
         let lingers = self.contributes && self.inaudible_for < self.private_most && stays;
-        conference.is_mixing() && (self.inaudible_for == 0 || lingers)
+        let wants = conference.is_mixing() && (self.inaudible_for == 0 || lingers);
+        self.turn.end_tick(conference.floor_mut(), wants)
     }
 }

@@ -14,6 +14,7 @@ use tutti_model::{
 use crate::call_recording::{CallRecording, MOST_CALL_RECORDINGS};
 use crate::codec::CodecError;
 use crate::conference::Conference;
+use crate::floor::Turn;
 use crate::frame::{FRAME_SAMPLES, Frame};
 use crate::input::InputChain;
 use crate::latch::Latch;
@@ -131,6 +132,7 @@ pub struct Leg<T> {
     outlet: Option<Box<Outlet>>,
     outbound: Outbound,
     contributes: bool,
+    turn: Turn,
     /// Its voice is in the mix of this tick.
     sounds: bool,
     /// The peer hears early media.
@@ -198,6 +200,7 @@ impl<T: Transport> Leg<T> {
             told_speaking: false,
             told_voice: false,
             contributes: false,
+            turn: Turn::Absent,
             sounds: false,
             inaudible_for: u32::MAX,
             no_voice_for: 0,
@@ -384,6 +387,7 @@ impl<T: Transport> Leg<T> {
             conference.add_tail(&end);
         }
         self.contributes = false;
+        self.turn = Turn::Absent;
         self.inaudible_for = u32::MAX;
         self.since_voice = u32::MAX;
         self.outbound = Outbound::Private;
@@ -563,7 +567,7 @@ mod tests {
             let mut leg = Leg::new(call, line, media(true), peer, String::new(), &settings);
             leg.answered(T0);
             leg.enter(MUTED);
-            let mut conference = Conference::new(ConferenceId::from_bytes([2; 20]), 0);
+            let mut conference = Conference::new(ConferenceId::from_bytes([2; 20]), 0, 1);
             conference.set_mixing(true);
             Stage {
                 leg,

@@ -26,7 +26,7 @@ const CLAIM_ABOVE_DB: f32 = 6.0;
 const OVERRULED_BY: u32 = 25;
 
 /// How much the latest packet counts while the leg's owner hears that nobody speaks, and while
-/// nobody hears it.
+/// it rests because of that.
 const LEARNT: f32 = 1.0 / 16.0;
 const GUESSED: f32 = 1.0 / 64.0;
 
@@ -194,7 +194,8 @@ impl Gate {
         let silent = sign != Sign::Voice
             || self.overruled > OVERRULED_BY
             || (decoded && !self.silence.is_known());
-        if self.may_rest && silent {
+        // Of whom nobody hears, it is not known that he is silent.
+        if self.may_rest && !self.unheard && silent {
             let weight = if decoded { LEARNT } else { GUESSED };
             self.silence.learn(activity, weight);
             self.claims.learn(claim, weight);
@@ -215,6 +216,11 @@ impl Gate {
                 self.sound_at(Some(onset.unwrap_or(position)));
             }
         }
+    }
+
+    /// For how many ticks there was no sign of a voice.
+    pub(super) fn quiet_for(&self) -> u32 {
+        self.quiet_ticks
     }
 
     /// Whether a leg that rests goes on to in the next tick, if nothing more comes before it.

@@ -211,6 +211,11 @@ impl Receiver {
         self.playout.is_resting()
     }
 
+    /// For how many ticks nothing has come that may be a voice.
+    pub(crate) fn quiet_for(&self) -> u32 {
+        self.gate.quiet_for()
+    }
+
     /// Its codec, if it has given up what it was decoded with, and is lent another when it wakes.
     pub(crate) fn lacks_decoding(&self) -> Option<Codec> {
         let lacks = self.playout.lacks_decoding();

@@ -12,6 +12,7 @@ use super::super::governor::{Governor, Verdict};
 use super::super::scheduling::Priority;
 use super::super::thread::{ThreadHandle, ThreadSettings};
 use super::super::udp::UdpLeg;
+use super::MediaSettings;
 
 /// One media thread, its free places, and what waits for it.
 pub(super) struct Lane {
@@ -20,6 +21,8 @@ pub(super) struct Lane {
     backlog: VecDeque<EngineCommand<UdpLeg>>,
     free_legs: Vec<LegSlot>,
     free_conferences: Vec<ConferenceSlot>,
+    /// Places in the mix of each conference.
+    contributors: u16,
     legs: usize,
     /// Legs that are on their way to it from other threads.
     coming: usize,
@@ -33,14 +36,14 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Starts a thread; `governed` has its encoders' configured complexity.
+    /// Starts a thread of a media plane.
     pub(super) fn start(
         index: usize,
-        settings: ThreadSettings,
-        complexity: u8,
-        governed: bool,
+        thread: ThreadSettings,
+        plane: &MediaSettings,
     ) -> std::io::Result<Lane> {
-        let handle = ThreadHandle::spawn(index, settings)?;
+        let complexity = plane.leg.encoder.complexity;
+        let handle = ThreadHandle::spawn(index, thread)?;
         handle
             .counters
             .complexity
@@ -48,16 +51,14 @@ impl Lane {
         Ok(Lane {
             handle,
             backlog: VecDeque::new(),
-            free_legs: (0..settings.legs).rev().map(LegSlot).collect(),
-            free_conferences: (0..settings.conferences)
-                .rev()
-                .map(ConferenceSlot)
-                .collect(),
+            free_legs: (0..thread.legs).rev().map(LegSlot).collect(),
+            free_conferences: (0..thread.conferences).rev().map(ConferenceSlot).collect(),
+            contributors: plane.contributors,
             legs: 0,
             coming: 0,
             conferences: [0; PHASES as usize],
             closing: 0,
-            governor: governed.then(|| Governor::new(complexity)),
+            governor: plane.governor.then(|| Governor::new(complexity)),
             seen: Loads::NONE,
         })
     }
@@ -137,7 +138,7 @@ impl Lane {
         if let Some(count) = self.conferences.get_mut(usize::from(phase)) {
             *count += 1;
         }
-        let conference = Box::new(Conference::new(id, phase));
+        let conference = Box::new(Conference::new(id, phase, self.contributors));
         self.send(EngineCommand::OpenConference { slot, conference });
         Some((slot, phase))
     }

@@ -45,6 +45,8 @@ pub struct MediaSettings {
     pub conferences: u16,
     /// Legs of one conference on one thread, where there are more threads.
     pub part_legs: u16,
+    /// Places in the mix of a conference, or of each of its parts.
+    pub contributors: u16,
     /// Whether encoders ease off and calls are refused before a tick is late.
     pub governor: bool,
     /// What media threads ask the system for.
@@ -96,9 +98,8 @@ impl Director {
             denoises: settings.leg.input.noise_suppression,
             priority: settings.priority,
         };
-        let complexity = settings.leg.encoder.complexity;
         let lanes = (0..usize::from(settings.threads))
-            .map(|index| Lane::start(index, thread, complexity, settings.governor))
+            .map(|index| Lane::start(index, thread, &settings))
             .collect::<std::io::Result<Vec<Lane>>>()?;
         announce_priority(settings.priority, &lanes);
         let mut director = Director {

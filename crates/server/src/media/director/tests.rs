@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tutti_media::{EncoderSettings, PHASES};
+use tutti_media::{CONTRIBUTORS, EncoderSettings, PHASES};
 use tutti_model::{Codec, Digit, Format, MediaDescription, MediaFlow, Privileges, RecordingId};
 use tutti_recording::{DiskFloor, RecorderEvent};
 
@@ -347,6 +347,7 @@ impl Stage {
             legs: 64,
             conferences: 64,
             part_legs,
+            contributors: CONTRIBUTORS,
             governor: true,
             priority: Priority::default(),
             leg: LegSettings {
