@@ -24,6 +24,8 @@ fn what_came_in_time_sounds_as_if_nobody_had_been_served_ahead() {
         let heard = |ear| studio.caller(ear).unwrap().heard().to_vec();
         ears.into_iter().map(heard).collect::<Vec<_>>()
     });
+    let served = worlds.each_ref().map(|studio| studio.work().served_ahead);
+    assert!(served[0] == 0 && served[1] > 5_000, "{served:?}");
     let [as_ever, ahead] = heard;
     assert!(as_ever.iter().all(|heard| rms_db(heard) > -40.0));
     for (number, (as_ever, ahead)) in as_ever.iter().zip(&ahead).enumerate() {

@@ -76,26 +76,6 @@ async fn the_load_generator_hears_whom_it_must() {
     println!("{report:#}");
 }
 
-/// So many that ticks are prepared for those who are quiet, who are in rooms that are not.
-#[tokio::test(flavor = "multi_thread")]
-async fn everybody_in_a_crowd_hears_whom_they_must() {
-    let bridge = Bridge::start().await;
-    let uri = quiet_conference(&bridge).await;
-    let load = tutti(&[
-        "load",
-        "--target",
-        &uri,
-        "--callers",
-        "75",
-        "--listeners-send",
-        "noise",
-        "--duration",
-        "5",
-    ]);
-    let report = run(load).await;
-    println!("{report}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_load_generator_fails_when_nobody_answers() {
     let bridge = Bridge::start().await;
@@ -155,7 +135,7 @@ async fn check_config_says_what_is_wrong_by_line() {
     );
 }
 
-fn tutti(arguments: &[&str]) -> Command {
+pub(crate) fn tutti(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tutti"));
     command.args(arguments).stdin(Stdio::null());
     command
@@ -175,7 +155,7 @@ async fn is_read_by_sox(file: &Path) {
 }
 
 /// Where to call a new conference that does not beep.
-async fn quiet_conference(bridge: &Bridge) -> String {
+pub(crate) async fn quiet_conference(bridge: &Bridge) -> String {
     let options = json!({ "playBeep": "never" });
     let conference = bridge.rest().create_conference(options).await;
     bridge.sip_uri(&conference)

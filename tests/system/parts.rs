@@ -1,15 +1,14 @@
 //! Does a conference that several threads mix in parts sound like one?
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-
 use serde_json::json;
 
 use crate::application::Application;
 use crate::bridge::{Bridge, Settings};
 use crate::ear::Sound;
+use crate::figures::Figures;
 use crate::guests::{Guests, voice_hz};
 use crate::patience::until;
-use crate::rest::{http_client, text};
+use crate::rest::text;
 
 /// The most of one's own voice that may come back: what Opus makes of three others at once. An own
 /// voice that comes back through a trunk is at 0 dB.
@@ -20,11 +19,10 @@ const NAMES: [&str; 4] = ["ann", "bob", "cid", "dan"];
 #[tokio::test(flavor = "multi_thread")]
 async fn four_on_two_threads_hear_each_other_and_never_themselves() {
     let application = Application::start().await;
-    let metrics = free_address();
     let settings = Settings::default()
         .with("TUTTI_MEDIA__THREADS", "2")
-        .with("TUTTI_MEDIA__PART_LEGS", "2")
-        .with("TUTTI_METRICS__LISTEN", metrics.to_string());
+        .with("TUTTI_MEDIA__PART_LEGS", "2");
+    let (figures, settings) = Figures::with(settings);
     let bridge = Bridge::start_with(settings).await;
     let rest = bridge.rest();
     let guests = Guests::new().await;
@@ -42,7 +40,8 @@ async fn four_on_two_threads_hear_each_other_and_never_themselves() {
     let dan = guests.call("dan", &target).await;
     for thread in 0..2 {
         until(&format!("thread {thread} serves"), async || {
-            (ticks(metrics, thread).await > 50).then_some(())
+            let ticks = figures.of_thread("tutti_ticks_total", thread).await;
+            (ticks > 50).then_some(())
         })
         .await;
     }
@@ -100,25 +99,6 @@ async fn four_on_two_threads_hear_each_other_and_never_themselves() {
         let level = loudest_second(&mix, voice_hz(name)[0]);
         assert!(level > -45.0, "{name} is in the recording: {level:.1} dB");
     }
-}
-
-/// An address that nobody listens at.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
-}
-
-/// How often a media thread has served legs.
-async fn ticks(metrics: SocketAddr, thread: usize) -> u64 {
-    let url = format!("http://{metrics}/metrics");
-    let page = http_client().get(&url).send().await.unwrap();
-    let page = page.text().await.unwrap();
-    let figure = format!("tutti_ticks_total{{thread=\"{thread}\"}} ");
-    page.lines()
-        .find_map(|line| line.strip_prefix(&figure))
-        .unwrap_or_else(|| panic!("no {figure}in\n{page}"))
-        .parse()
-        .unwrap()
 }
 
 /// The level of a tone in the second in which it is loudest.

@@ -328,10 +328,11 @@ impl Conference {
         }
     }
 
-    /// Moves the session's clock on, once everybody has heard this tick.
-    pub(crate) fn end_tick(&mut self) {
+    /// Moves the session's clock on, once everybody has heard this tick; returns how many spoke and
+    /// could not be heard.
+    pub(crate) fn end_tick(&mut self) -> u16 {
         self.session_position += FRAME_SAMPLES as u64;
-        self.floor.end_tick();
+        self.floor.end_tick()
     }
 
     /// The full mix, before anybody's own limiter: for a leg that hears it alone.

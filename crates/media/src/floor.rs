@@ -19,8 +19,9 @@ pub(crate) struct Floor {
     held: u16,
     /// How long the first in the queue has waited, in ticks; nobody waits at 0.
     longest_wait: u32,
-    /// The same for those who have been found waiting in this tick.
+    /// The same for those who have been found waiting in this tick, and how many they are.
     longest_found: u32,
+    waiting: u16,
 }
 
 /// How a leg stands to the mix of its conference.
@@ -44,6 +45,7 @@ impl Floor {
             held: 0,
             longest_wait: 0,
             longest_found: 0,
+            waiting: 0,
         }
     }
 
@@ -57,10 +59,17 @@ impl Floor {
         self.longest_wait > 0
     }
 
-    /// Ends a tick, in which everybody was asked who has a place or waits for one.
-    pub(crate) fn end_tick(&mut self) {
+    /// Ends a tick, in which everybody was asked who has a place or waits for one; returns how many
+    /// could not be heard.
+    pub(crate) fn end_tick(&mut self) -> u16 {
         self.taken = std::mem::take(&mut self.held);
         self.longest_wait = std::mem::take(&mut self.longest_found);
+        std::mem::take(&mut self.waiting)
+    }
+
+    fn note_waiting(&mut self, ticks: u32) {
+        self.longest_found = self.longest_found.max(ticks);
+        self.waiting = self.waiting.saturating_add(1);
     }
 
     fn take(&mut self, waited: u32) -> Turn {
@@ -92,7 +101,7 @@ impl Turn {
             && calls
         {
             *ticks = ticks.saturating_add(1);
-            floor.longest_found = floor.longest_found.max(*ticks);
+            floor.note_waiting(*ticks);
         }
     }
 
@@ -112,7 +121,7 @@ impl Turn {
                 wants
             }
             Turn::Waits(0) => {
-                floor.longest_found = floor.longest_found.max(1);
+                floor.note_waiting(1);
                 false
             }
             Turn::Waits(_) => false,

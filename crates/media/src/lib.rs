@@ -38,7 +38,9 @@ pub use beep::{ENTRY_TONES_HZ, EXIT_TONES_HZ, RECORD_TONE_HZ, record_beep};
 pub use call_recording::{CallRecording, MOST_CALL_RECORDINGS};
 pub use codec::{CodecError, Decoder, Encoder, EncoderSettings};
 pub use conference::{CONTRIBUTORS, Conference, MOST_CONFERENCE_PROMPTS};
-pub use engine::{ConferenceSlot, Engine, EngineCommand, EngineEvent, LegSlot, PHASES, Retired};
+pub use engine::{
+    ConferenceSlot, Engine, EngineCommand, EngineEvent, LegSlot, PHASES, Retired, Work,
+};
 pub use frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ};
 pub use input::{
     DENOISER_DELAY_SAMPLES, Heard, InputChain, InputSettings, MOST_GAIN_DB, prepare_denoising,

@@ -105,7 +105,7 @@ fn render_media(page: &mut String, media: &MediaCounters) {
         media.refused.load(Ordering::Relaxed),
     );
     type Figure = fn(&ThreadCounters) -> u64;
-    let figures: [(&str, &str, &str, Figure); 9] = [
+    let figures: [(&str, &str, &str, Figure); 12] = [
         (
             "tutti_ticks_total",
             "Moments in which a media thread served legs; four make a tick.",
@@ -141,6 +141,24 @@ fn render_media(page: &mut String, media: &MediaCounters) {
             "Time spent serving legs.",
             "counter",
             |c| c.busy_nanos.load(Ordering::Relaxed) / 1_000,
+        ),
+        (
+            "tutti_media_encodes_total",
+            "Frames that were encoded, for one leg or for all that hear the same.",
+            "counter",
+            |c| c.encodes.load(Ordering::Relaxed),
+        ),
+        (
+            "tutti_media_served_ahead_total",
+            "Legs of a crowd that were dealt with before their tick.",
+            "counter",
+            |c| c.served_ahead.load(Ordering::Relaxed),
+        ),
+        (
+            "tutti_media_waits_total",
+            "Frames of voices that found no place among the contributors.",
+            "counter",
+            |c| c.waits.load(Ordering::Relaxed),
         ),
         (
             "tutti_opus_complexity",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tutti_media::{
     CodecError, ConferenceSlot, Engine, EngineCommand, EngineEvent, Leg, LegMedia, LegSettings,
-    LegSlot, PHASES, RtpIdentity,
+    LegSlot, PHASES, RtpIdentity, Work,
 };
 use tutti_model::{CallId, ConferenceId, MediaDescription, Privileges, Timestamp};
 
@@ -415,7 +415,12 @@ impl Studio {
 
     /// Frames that the engine has encoded so far.
     pub fn encodes(&self) -> u64 {
-        self.engine.encodes()
+        self.work().encodes
+    }
+
+    /// What the engine has done so far.
+    pub fn work(&self) -> Work {
+        self.engine.work()
     }
 
     /// Whether the engine has so many quiet legs in a phase that its ticks are worth preparing.

@@ -82,8 +82,7 @@ pub(super) const GOALS: [Goal; 18] = [
         "460 (Janus)",
         Some(460.0),
         3_000.0,
-        "a bound on how many are mixed at once: everybody is decoded, levelled, given a mix without \
-         their own voice and encoded for, and of hundreds who talk at once nobody is understood",
+        CLOSED_BY_CHEAPER_PACKETS,
     ),
     capacity(
         TURNS,

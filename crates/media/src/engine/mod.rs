@@ -18,7 +18,7 @@ use crate::spares::Spares;
 use crate::transport::Transport;
 use seats::{Seat, Standing};
 
-pub use words::{ConferenceSlot, EngineCommand, EngineEvent, LegSlot, Retired};
+pub use words::{ConferenceSlot, EngineCommand, EngineEvent, LegSlot, Retired, Work};
 
 /// In how many parts a tick may be done: a conference belongs to one of them, so that a thousand
 /// conferences do not send in the same instant.
@@ -42,7 +42,7 @@ pub struct Engine<T> {
     ticks: [u64; PHASES as usize],
     spares: Spares,
     complexity: Option<u8>,
-    encodes: u64,
+    work: Work,
     buffer: Box<[u8; DATAGRAM]>,
     scratch: Box<Frame>,
 }
@@ -61,15 +61,15 @@ impl<T: Transport> Engine<T> {
             ticks: [0; PHASES as usize],
             spares: Spares::new(),
             complexity: None,
-            encodes: 0,
+            work: Work::default(),
             buffer: Box::new([0; DATAGRAM]),
             scratch: Box::new([0.0; FRAME_SAMPLES]),
         }
     }
 
-    /// Frames that were encoded so far, by shared encoders and others.
-    pub fn encodes(&self) -> u64 {
-        self.encodes
+    /// What it has done so far.
+    pub fn work(&self) -> Work {
+        self.work
     }
 
     /// Encoders that are here: those of legs, shared ones, and those that nobody uses.

@@ -34,9 +34,9 @@ impl<T: Transport> Engine<T> {
         self.receive(now, phase, tick, emit);
         self.complete_mixes(phase, emit);
         self.send(now, phase, tick, emit);
-        for conference in self.conferences_of(phase) {
-            conference.end_tick();
-        }
+        let waits = self.conferences_of(phase).map(Conference::end_tick);
+        let waits: u64 = waits.map(u64::from).sum();
+        self.work.waits += waits;
     }
 
     /// Serves quiet legs ahead of the tick of their phase that is `due`, for as long as `goes_on` says.
@@ -82,6 +82,7 @@ impl<T: Transport> Engine<T> {
                     }
                     stays_quiet
                 };
+                self.work.served_ahead += u64::from(member.standing.is_served);
             }
         }
     }
@@ -161,7 +162,7 @@ impl<T: Transport> Engine<T> {
         let mut desk = Desk {
             spares: &mut self.spares,
             complexity: self.complexity,
-            encodes: &mut self.encodes,
+            encodes: &mut self.work.encodes,
             datagram: self.buffer.as_mut_slice(),
             class_wanted: None,
             surplus: None,

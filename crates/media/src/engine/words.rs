@@ -168,6 +168,17 @@ pub enum EngineCommand<T> {
     },
 }
 
+/// What an engine has done since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Work {
+    /// Frames that were encoded, by shared encoders and others.
+    pub encodes: u64,
+    /// Legs that were dealt with ahead of a tick.
+    pub served_ahead: u64,
+    /// Legs that spoke in a tick and had no place in their conference's mix.
+    pub waits: u64,
+}
+
 /// What the engine's owner learns.
 pub enum EngineEvent<T> {
     PromptFinished {

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tutti_media::Work;
+
 /// The upper bounds of the buckets of lateness.
 pub const LATENESS_BOUNDS: [Duration; 6] = [
     Duration::from_micros(500),
@@ -36,6 +38,11 @@ pub struct ThreadCounters {
     pub lost_events: AtomicU64,
     /// Time spent at work, in nanoseconds.
     pub busy_nanos: AtomicU64,
+    pub encodes: AtomicU64,
+    /// Legs that were dealt with before their tick, and legs that spoke in a tick and had no place in a
+    /// mix.
+    pub served_ahead: AtomicU64,
+    pub waits: AtomicU64,
     /// How many began how late: one bucket for each of [`LATENESS_BOUNDS`], and one for the rest.
     lateness: [AtomicU64; LATENESS_BOUNDS.len() + 1],
     lateness_nanos: AtomicU64,
@@ -58,6 +65,9 @@ impl Default for ThreadCounters {
             rests: AtomicU64::default(),
             lost_events: AtomicU64::default(),
             busy_nanos: AtomicU64::default(),
+            encodes: AtomicU64::default(),
+            served_ahead: AtomicU64::default(),
+            waits: AtomicU64::default(),
             lateness: Default::default(),
             lateness_nanos: AtomicU64::default(),
             loads: std::array::from_fn(|_| AtomicU64::default()),
@@ -81,6 +91,14 @@ impl ThreadCounters {
         if lateness > LATE {
             add(&self.late_ticks, 1);
         }
+    }
+
+    /// Notes what an engine has done so far.
+    pub(super) fn worked(&self, work: Work) {
+        self.encodes.store(work.encodes, Ordering::Relaxed);
+        self.served_ahead
+            .store(work.served_ahead, Ordering::Relaxed);
+        self.waits.store(work.waits, Ordering::Relaxed);
     }
 
     /// Notes how much of a whole tick's time was spent at work.

@@ -161,6 +161,7 @@ impl MediaThread {
             }
             let busy = monotonic_now().saturating_sub(began);
             load.add(moment.tick, busy, &self.counters);
+            self.counters.worked(self.engine.work());
         }
     }
 
