@@ -132,7 +132,6 @@ pub struct Leg<T> {
     outlet: Option<Box<Outlet>>,
     outbound: Outbound,
     contributes: bool,
-    turn: Turn,
     /// Its voice is in the mix of this tick.
     sounds: bool,
     /// The peer hears early media.
@@ -151,6 +150,7 @@ pub struct Leg<T> {
     call: CallId,
     silence_reported: bool,
     counters: LegCounters,
+    turn: Turn,
     /// Ticks since this leg was last audible.
     inaudible_for: u32,
     /// Ticks since a voice was last heard here, or since this leg began to be listened to.
@@ -200,8 +200,8 @@ impl<T: Transport> Leg<T> {
             told_speaking: false,
             told_voice: false,
             contributes: false,
-            turn: Turn::Absent,
             sounds: false,
+            turn: Turn::Absent,
             inaudible_for: u32::MAX,
             no_voice_for: 0,
             since_voice: u32::MAX,
