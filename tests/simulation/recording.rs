@@ -7,6 +7,37 @@ use tutti_sim::{Mouth, Tone, tape};
 use crate::stage::*;
 
 #[test]
+fn a_track_of_somebody_silent_holds_nobody_elses_voice() {
+    // More of them than a thread keeps anything to be decoded with for, so that some must wait for it;
+    // and somebody who talks is served just before those.
+    let mut studio = studio_with(plain_settings(), 64);
+    let mut silent = Vec::new();
+    for number in 0..61 {
+        if number == 40 {
+            let tone = Mouth::Tone(Tone::new(564.0, 0.3));
+            joined(&mut studio, Codec::Pcmu, tone, TALK_AND_LISTEN);
+        } else {
+            let silence = Mouth::Sound([].into());
+            silent.push(joined(&mut studio, Codec::Pcmu, silence, LISTEN_ONLY));
+        }
+    }
+    studio.ticks(200).unwrap();
+    let mut tracks = Vec::new();
+    for slot in &silent {
+        let (head, track) = tape();
+        let (slot, tap) = (*slot, Box::new(head));
+        studio.handle(EngineCommand::StartTrack { slot, tap });
+        tracks.push(track);
+    }
+    studio.ticks(20).unwrap();
+    let waited = |slot| studio.leg(slot).unwrap().receive_counters().put_off > 0;
+    assert!(silent.iter().any(|slot| waited(*slot)), "nobody waited");
+    for track in tracks {
+        assert!(track.samples().iter().all(|sample| *sample == 0.0));
+    }
+}
+
+#[test]
 fn a_track_is_aligned_with_the_mixed_recording_to_the_sample() {
     let mut studio = studio();
     let tone = Mouth::Tone(Tone::new(564.0, 0.3));
