@@ -69,12 +69,10 @@ impl MixClass {
     ) -> Result<Encoded<'_>, CodecError> {
         if !self.encoded {
             self.encoded = true;
+            self.outlet.set_complexity(complexity)?;
             // Whoever asks after a pause comes from an encoder that went on meanwhile.
             if !self.in_step {
                 self.outlet.prime(recent.iter());
-            }
-            if let Some(complexity) = complexity {
-                self.outlet.set_complexity(complexity)?;
             }
             if self.key.output_db == 0 {
                 self.outlet.encode(mix, encodes)?;

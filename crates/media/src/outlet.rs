@@ -39,7 +39,10 @@ enum Made {
 /// that asked for that, and goes on from there when somebody speaks.
 pub struct Outlet {
     format: Format,
+    /// What it was made with.
     settings: EncoderSettings,
+    /// How hard it tries now, which may be less hard.
+    complexity: u8,
     encoder: Encoder,
     payload: [u8; MAX_PAYLOAD_BYTES],
     len: usize,
@@ -57,6 +60,7 @@ impl Outlet {
         Ok(Outlet {
             format,
             settings,
+            complexity: settings.complexity,
             encoder: Encoder::new(&format, settings)?,
             payload: [0; MAX_PAYLOAD_BYTES],
             len: 0,
@@ -72,17 +76,20 @@ impl Outlet {
     /// Serves another format of the same codec from the next frame on.
     pub(crate) fn serve(&mut self, format: Format) -> Result<(), CodecError> {
         if format != self.format {
-            self.encoder.configure(&format, self.settings)?;
             self.format = format;
+            self.configure()?;
         }
         Ok(())
     }
 
-    /// Tries so hard from the next frame on, 0 to 10.
-    pub(crate) fn set_complexity(&mut self, complexity: u8) -> Result<(), CodecError> {
-        if complexity != self.settings.complexity {
-            self.settings.complexity = complexity;
-            self.encoder.configure(&self.format, self.settings)?;
+    /// Tries so hard from the next frame on, 0 to 10, but no harder than it was made to; as hard as
+    /// that where nothing is said.
+    pub(crate) fn set_complexity(&mut self, complexity: Option<u8>) -> Result<(), CodecError> {
+        let most = self.settings.complexity;
+        let complexity = complexity.map_or(most, |complexity| complexity.min(most));
+        if complexity != self.complexity {
+            self.complexity = complexity;
+            self.configure()?;
         }
         Ok(())
     }
@@ -128,6 +135,14 @@ impl Outlet {
             Made::ComfortNoise => Encoded::ComfortNoise(payload),
             Made::Nothing => Encoded::Nothing,
         }
+    }
+
+    fn configure(&mut self) -> Result<(), CodecError> {
+        let settings = EncoderSettings {
+            complexity: self.complexity,
+            ..self.settings
+        };
+        self.encoder.configure(&self.format, settings)
     }
 
     /// Lets a silent frame pass without encoding it.
@@ -234,6 +249,30 @@ mod tests {
         assert!(described.iter().all(|payload| payload.len() == 1));
         outlet.encode(&tone(0), &mut 0).unwrap();
         assert!(matches!(outlet.encoded(), Encoded::Audio(payload) if payload.len() == 160));
+    }
+
+    #[test]
+    fn an_outlet_that_was_eased_tries_as_hard_again_as_it_was_made_to() {
+        let recent: Vec<Frame> = (0..5).map(tone).collect();
+        let payloads = |outlet: &mut Outlet| -> Vec<Vec<u8>> {
+            outlet.prime(recent.iter());
+            let frames = 5..25;
+            frames
+                .map(|frame| {
+                    outlet.encode(&tone(frame), &mut 0).unwrap();
+                    outlet.payload[..outlet.len].to_vec()
+                })
+                .collect()
+        };
+        let usual = payloads(&mut outlet(Format::plain(Codec::Opus)));
+        let mut eased = outlet(Format::plain(Codec::Opus));
+        eased.set_complexity(Some(0)).unwrap();
+        assert_ne!(payloads(&mut eased), usual);
+        eased.set_complexity(None).unwrap();
+        assert_eq!(payloads(&mut eased), usual);
+        // It was never made to try harder than this.
+        eased.set_complexity(Some(10)).unwrap();
+        assert_eq!(payloads(&mut eased), usual);
     }
 
     #[test]

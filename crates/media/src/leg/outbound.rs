@@ -26,7 +26,7 @@ const LOSSLESS_UP_TO: u8 = 1;
 /// What the engine lends every leg while it sends.
 pub(crate) struct Desk<'a> {
     pub(crate) spares: &'a mut Spares,
-    /// How hard encoders try while the thread has much to do.
+    /// How hard encoders may try, 0 to 10; as hard as they were made to where nothing is said.
     pub(crate) complexity: Option<u8>,
     /// Frames that were encoded so far.
     pub(crate) encodes: &'a mut u64,
@@ -203,6 +203,7 @@ impl<T: Transport> Leg<T> {
             desk.surplus = desk.spares.give(outlet);
         }
         let mut outlet = desk.spares.take(format)?;
+        outlet.set_complexity(desk.complexity).ok()?;
         outlet.prime(recent.map_or([].as_slice(), |recent| recent).iter());
         Some(outlet)
     }
@@ -237,9 +238,7 @@ impl<T: Transport> Leg<T> {
 }
 
 fn encode(outlet: &mut Outlet, frame: &Frame, desk: &mut Desk<'_>) -> Result<(), CodecError> {
-    if let Some(complexity) = desk.complexity {
-        outlet.set_complexity(complexity)?;
-    }
+    outlet.set_complexity(desk.complexity)?;
     outlet.encode(frame, desk.encodes)
 }
 
