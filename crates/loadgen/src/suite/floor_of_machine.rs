@@ -24,10 +24,10 @@ const LARGEST_BACKLOG: Duration = Duration::from_millis(200);
 const FRAMES: usize = 1_000;
 
 /// How often work is timed to know how much of it fills a moment; the fastest counts.
-const TRIALS: u32 = 50;
+const TRIALS: u32 = 20;
 
-/// Rounds of work that are timed: a good part of a millisecond.
-const ROUNDS: u64 = 500_000;
+/// Frames of speech that are encoded over and over: a second, whose frames cost more and less.
+const WORK_FRAMES: usize = 50;
 
 /// How late a thread woke that had nothing else to do, or nothing but pure work.
 #[derive(Debug, Clone, Copy)]
@@ -37,9 +37,11 @@ pub(super) struct WakeUps {
     pub(super) worst: Duration,
 }
 
-/// Sleeps to absolute deadlines for a while, and works for this share of the time between them, as a
-/// media thread would whose work never lasts longer than thought; on a core, or where this thread may
-/// run.
+/// Sleeps to absolute deadlines for a while, and does work that takes this share of the time between
+/// them while the core is at its fastest; on a core, or where this thread may run.
+///
+/// The work is a media thread's: a neighbour on the same piece of silicon slows down encoders by a
+/// third for a while, and a plain loop not at all.
 ///
 /// # Errors
 /// When there is no such core for us.
@@ -49,7 +51,8 @@ pub(super) async fn wake_on(
     duration: Duration,
 ) -> anyhow::Result<WakeUps> {
     on_core(core, move || {
-        let rounds = (rounds_per_second() * PERIOD.as_secs_f64() * work_share) as u64;
+        let mut work = Work::new()?;
+        let encodes = (PERIOD.as_secs_f64() * work_share / work.least()?.as_secs_f64()) as usize;
         let mut deadline = Instant::now();
         let ends_at = deadline + duration;
         let (mut late, mut count, mut worst) = (0_u64, 0_u64, Duration::ZERO);
@@ -64,7 +67,7 @@ pub(super) async fn wake_on(
             if lateness > LARGEST_BACKLOG {
                 deadline = now;
             }
-            work(rounds);
+            work.encode(encodes)?;
         }
         Ok(WakeUps {
             late_per_million: 1e6 * late as f64 / count.max(1) as f64,
@@ -75,26 +78,69 @@ pub(super) async fn wake_on(
     .await
 }
 
-/// How much work a core does while nobody takes it away.
-fn rounds_per_second() -> f64 {
-    let fastest = (0..TRIALS).map(|_| {
-        let began = Instant::now();
-        work(ROUNDS);
-        began.elapsed()
-    });
-    let fastest = fastest.min().unwrap_or_default();
-    ROUNDS as f64 / fastest.as_secs_f64().max(1e-9)
+/// What a media thread does most of the time, over and over.
+struct Work {
+    encoder: Encoder,
+    mixes: Vec<Frame>,
+    encoded: usize,
 }
 
-/// Work that touches no memory and asks the kernel for nothing.
-fn work(rounds: u64) {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    for _ in 0..rounds {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
+impl Work {
+    fn new() -> anyhow::Result<Work> {
+        Ok(Work {
+            encoder: encoder()?,
+            mixes: mixes(WORK_FRAMES),
+            encoded: 0,
+        })
     }
-    std::hint::black_box(state);
+
+    /// Encodes so many of the next frames.
+    fn encode(&mut self, count: usize) -> anyhow::Result<()> {
+        let mut payload = [0; 1_500];
+        for _ in 0..count {
+            let frame = self.mixes.get(self.encoded % self.mixes.len().max(1));
+            if let Some(frame) = frame {
+                self.encoder.encode(frame, &mut payload)?;
+            }
+            self.encoded += 1;
+        }
+        Ok(())
+    }
+
+    /// How long an encode takes while nobody takes the core away.
+    fn least(&mut self) -> anyhow::Result<Duration> {
+        let mut least = Duration::MAX;
+        for _ in 0..TRIALS {
+            let began = Instant::now();
+            self.encode(WORK_FRAMES)?;
+            least = least.min(began.elapsed() / WORK_FRAMES as u32);
+        }
+        Ok(least.max(Duration::from_nanos(1)))
+    }
+}
+
+/// An encoder like those of the bridge: what callers offer, at the complexity of the goals.
+fn encoder() -> anyhow::Result<Encoder> {
+    let format = Format {
+        fec: true,
+        ..Format::plain(Codec::Opus)
+    };
+    let settings = EncoderSettings {
+        complexity: 5,
+        ..EncoderSettings::default()
+    };
+    Ok(Encoder::new(&format, settings)?)
+}
+
+/// Two people who talk at once.
+fn mixes(frames: usize) -> Vec<Frame> {
+    let speeches = Speeches::built_in();
+    let [a, b] = [0, 1].map(|speaker| speeches.of_talker(speaker, Manner::Syllables));
+    a.chunks_exact(FRAME_SAMPLES)
+        .zip(b.chunks_exact(FRAME_SAMPLES))
+        .take(frames)
+        .map(|(a, b)| std::array::from_fn(|n| a[n] + b[n]))
+        .collect()
 }
 
 /// What one participant who talks all the time costs libopus alone, in percent of a core: its frames
@@ -104,24 +150,8 @@ fn work(rounds: u64) {
 /// When there is no such core for us, or a codec does not do its work.
 pub(super) async fn bare_opus_percent(core: usize) -> anyhow::Result<f64> {
     on_core(Some(core), || {
-        let speeches = Speeches::built_in();
-        let [a, b] = [0, 1].map(|speaker| speeches.of_talker(speaker, Manner::Syllables));
-        let mixes: Vec<Frame> = a
-            .chunks_exact(FRAME_SAMPLES)
-            .zip(b.chunks_exact(FRAME_SAMPLES))
-            .take(FRAMES)
-            .map(|(a, b)| std::array::from_fn(|n| a[n] + b[n]))
-            .collect();
-        // What callers offer, and so what the bridge encodes.
-        let format = Format {
-            fec: true,
-            ..Format::plain(Codec::Opus)
-        };
-        let settings = EncoderSettings {
-            complexity: 5,
-            ..EncoderSettings::default()
-        };
-        let mut encoder = Encoder::new(&format, settings)?;
+        let mixes = mixes(FRAMES);
+        let mut encoder = encoder()?;
         let mut payload = [0; 1_500];
         let began = Instant::now();
         for mix in &mixes {
@@ -129,7 +159,8 @@ pub(super) async fn bare_opus_percent(core: usize) -> anyhow::Result<f64> {
         }
         let encoding = began.elapsed();
 
-        let recital = Recital::of_sound(Codec::Opus, &a, 0)?;
+        let said = Speeches::built_in().of_talker(0, Manner::Syllables);
+        let recital = Recital::of_sound(Codec::Opus, &said, 0)?;
         let mut reciter = Reciter::new(recital.into(), 0);
         let mut decoder = Decoder::new(Codec::Opus)?;
         let mut pcm = vec![0.0; SAMPLE_RATE_HZ as usize / 50];
