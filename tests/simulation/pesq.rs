@@ -44,6 +44,9 @@ const BITRATE_BPS: u32 = 24_000;
 /// How far below what it once was a score may fall.
 const GATE: f64 = 0.1;
 
+/// In how many ticks of twenty a thread hurries that is late now and then, and one that always is.
+const HURRIES: [u32; 3] = [1, 5, 20];
+
 /// What each codec was worth at each of [`LOSSES`], and at each of [`BURSTS`].
 const GOLDEN: [(&str, [f64; 5], [f64; 2]); 4] = [
     ("PCMU", [4.39, 4.00, 3.55, 3.37, 2.95], [3.41, 2.83]),
@@ -93,6 +96,18 @@ fn whoever_says_a_word_now_and_then_hears_the_others_as_well_as_who_does_not() {
             "{codec}: {stays} for who is silent, {speaks} for who is not"
         );
     }
+}
+
+#[test]
+fn a_hurry_now_and_then_is_hardly_heard_and_one_without_end_is_better_than_a_packet_lost_in_a_hundred()
+ {
+    let Some(scores) = scores() else { return };
+    let clean = scores["Opus 24 kb/s through the mix"];
+    let lossy = scores["Opus, 1 % lost one by one"];
+    let [seldom, often, always] = HURRIES.map(|ticks| scores[&hurried_name(ticks)]);
+    assert!(seldom >= clean - 0.1, "{seldom}, without a hurry {clean}");
+    assert!(often >= clean - 0.2, "{often}, without a hurry {clean}");
+    assert!(always >= lossy + 0.1, "{always}, with losses {lossy}");
 }
 
 #[test]
@@ -257,6 +272,7 @@ impl Judge {
             sounds.push(self.alone(voice, &said));
             sounds.push(self.clean(voice, &said, false));
             sounds.push(self.clean(voice, &said, true));
+            sounds.extend(HURRIES.map(|ticks| self.hurried(voice, &said, ticks)));
             for (name, codec) in [("Opus", Codec::Opus), ("G.722", Codec::G722)] {
                 sounds.extend(self.hand_over(voice, &said, name, codec));
             }
@@ -313,6 +329,20 @@ impl Judge {
         let after = if levelled { ", levelled" } else { "" };
         let name = format!("Opus 24 kb/s through the mix{after}");
         self.sound(name, "wb", voice, &ear)
+    }
+
+    /// The same from a thread that is late again and again, and hurries for so many ticks in twenty.
+    fn hurried(&self, voice: &str, said: &Audio, ticks: u32) -> Sound {
+        let mut studio = quality_studio(plain_settings(), 1);
+        let talker = silent(&mut studio, Format::plain(Codec::L16At48), TALK_AND_LISTEN);
+        let listener = silent(&mut studio, Format::plain(Codec::Opus), LISTEN_ONLY);
+        say(&mut studio, talker, said);
+        let mut ear = Vec::new();
+        for tick in 0..said.len() as u32 / 960 + 10 {
+            studio.hurry(tick % 20 < ticks);
+            ear.extend(heard(&mut studio, listener, 1));
+        }
+        self.sound(hurried_name(ticks), "wb", voice, &(48_000, ear))
     }
 
     /// Somebody who stays with one encoder, somebody who changes it whatever is said, and somebody who
@@ -526,6 +556,10 @@ fn silent(studio: &mut Studio, format: Format, may: Privileges) -> LegSlot {
 fn say(studio: &mut Studio, slot: LegSlot, said: &Audio) {
     let mouth = Mouth::Sound(Audio::clone(said));
     studio.caller(slot).unwrap().say(mouth).unwrap();
+}
+
+fn hurried_name(ticks: u32) -> String {
+    format!("Opus 24 kb/s through the mix, {ticks} ticks in 20 in a hurry")
 }
 
 /// What somebody hears until all has been said, and its rate.

@@ -222,11 +222,12 @@ impl fmt::Display for LoadReport {
             row(
                 "late ticks",
                 format!(
-                    "{} late and {} left out of {}: {:.0} in a million",
+                    "{} late and {} left out of {}: {:.0} in a million; {} in a hurry",
                     ticks.late,
                     ticks.skipped,
                     ticks.ticks,
-                    ticks.late_per_million()
+                    ticks.late_per_million(),
+                    ticks.hurried
                 ),
             )?;
         }

@@ -20,6 +20,9 @@ pub struct Ticks {
     pub ticks: u64,
     /// Ticks that began more than 5 ms late.
     pub late: u64,
+    /// Ticks whose encoders tried less hard to catch up.
+    #[serde(default)]
+    pub hurried: u64,
     /// Ticks that were left out after a pause.
     pub skipped: u64,
 }
@@ -51,6 +54,7 @@ impl Metrics {
         Ok(Ticks {
             ticks,
             late: sum("tutti_late_ticks_total").unwrap_or_default(),
+            hurried: sum("tutti_hurried_ticks_total").unwrap_or_default(),
             skipped: sum("tutti_skipped_ticks_total").unwrap_or_default(),
         })
     }
@@ -62,6 +66,7 @@ impl Ticks {
         Ticks {
             ticks: self.ticks.saturating_sub(earlier.ticks),
             late: self.late.saturating_sub(earlier.late),
+            hurried: self.hurried.saturating_sub(earlier.hurried),
             skipped: self.skipped.saturating_sub(earlier.skipped),
         }
     }
@@ -102,6 +107,7 @@ mod tests {
         let ticks = Ticks {
             ticks: 999_990,
             late: 5,
+            hurried: 7,
             skipped: 10,
         };
         assert_eq!(ticks.late_per_million(), 15.0);

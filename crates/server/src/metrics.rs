@@ -105,7 +105,7 @@ fn render_media(page: &mut String, media: &MediaCounters) {
         media.refused.load(Ordering::Relaxed),
     );
     type Figure = fn(&ThreadCounters) -> u64;
-    let figures: [(&str, &str, &str, Figure); 12] = [
+    let figures: [(&str, &str, &str, Figure); 13] = [
         (
             "tutti_ticks_total",
             "Moments in which a media thread served legs; four make a tick.",
@@ -117,6 +117,12 @@ fn render_media(page: &mut String, media: &MediaCounters) {
             "Moments that began over 5 ms late.",
             "counter",
             |c| c.late_ticks.load(Ordering::Relaxed),
+        ),
+        (
+            "tutti_hurried_ticks_total",
+            "Moments whose encoders tried less hard, because the thread had fallen behind.",
+            "counter",
+            |c| c.hurried_ticks.load(Ordering::Relaxed),
         ),
         (
             "tutti_skipped_ticks_total",

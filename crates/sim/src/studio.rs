@@ -320,6 +320,15 @@ impl Studio {
         self.ahead = Some(ahead);
     }
 
+    /// Has the engine hurry in the ticks to come, or no longer, as a media thread does that is late.
+    ///
+    /// # Panics
+    /// When this studio records, since no take has a word for it.
+    pub fn hurry(&mut self, hurries: bool) {
+        assert!(self.take.is_none(), "a hurry cannot be recorded");
+        self.engine.hurry(hurries);
+    }
+
     /// Between the first and the second part: the engine serves who is quiet.
     pub fn serve_early(&mut self) {
         let (due, events) = (self.clock.now(), &mut self.events);

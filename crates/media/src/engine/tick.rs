@@ -157,11 +157,12 @@ impl<T: Transport> Engine<T> {
         tick: u64,
         emit: &mut impl FnMut(EngineEvent<T>),
     ) {
+        let complexity = self.complexity();
         let conferences = &mut self.conferences;
         let seats = self.seats.get_mut(..self.seats_used).unwrap_or_default();
         let mut desk = Desk {
             spares: &mut self.spares,
-            complexity: self.complexity,
+            complexity,
             encodes: &mut self.work.encodes,
             datagram: self.buffer.as_mut_slice(),
             class_wanted: None,

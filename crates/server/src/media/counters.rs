@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tutti_media::Work;
 
+use super::pace::BEHIND;
+
 /// The upper bounds of the buckets of lateness.
 pub const LATENESS_BOUNDS: [Duration; 6] = [
     Duration::from_micros(500),
@@ -30,6 +32,8 @@ pub struct ThreadCounters {
     /// Moments in which legs were served, four of which make a tick of the thread.
     pub ticks: AtomicU64,
     pub late_ticks: AtomicU64,
+    /// Moments whose encoders tried less hard, because the thread had fallen behind.
+    pub hurried_ticks: AtomicU64,
     /// Whole ticks that were given up after a pause of the machine.
     pub skipped_ticks: AtomicU64,
     /// Times the thread lay down because nobody was there.
@@ -61,6 +65,7 @@ impl Default for ThreadCounters {
         ThreadCounters {
             ticks: AtomicU64::default(),
             late_ticks: AtomicU64::default(),
+            hurried_ticks: AtomicU64::default(),
             skipped_ticks: AtomicU64::default(),
             rests: AtomicU64::default(),
             lost_events: AtomicU64::default(),
@@ -90,6 +95,9 @@ impl ThreadCounters {
         }
         if lateness > LATE {
             add(&self.late_ticks, 1);
+        }
+        if lateness >= BEHIND {
+            add(&self.hurried_ticks, 1);
         }
     }
 
@@ -226,6 +234,7 @@ mod tests {
         assert_eq!(buckets, [2, 3, 3, 4, 5, 5]);
         assert_eq!((count, sum), (6, Duration::from_micros(41_001)));
         assert_eq!(counters.late_ticks.load(Ordering::Relaxed), 2);
+        assert_eq!(counters.hurried_ticks.load(Ordering::Relaxed), 3);
         assert_eq!(counters.busy_nanos.load(Ordering::Relaxed), 60_000);
     }
 

@@ -14,6 +14,10 @@ const STEP: Duration = Duration::from_millis(5);
 /// is not helped by a burst, and a phone's buffer overflows of it.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
 
+/// A moment that begins this much after its deadline is done in a hurry. One that begins 5 ms late
+/// counts as late, and a moment's work lasts some milliseconds.
+pub(super) const BEHIND: Duration = Duration::from_micros(1_500);
+
 /// A thread that is this late gives up what it has missed; less is made up for. Receivers take a gap
 /// this long between two ticks for ticks that are left out.
 const HOPELESS: Duration = Duration::from_millis(205);
@@ -42,6 +46,13 @@ pub(super) struct Moment {
     pub(super) lateness: Duration,
     /// Ticks that were given up before it.
     pub(super) skipped: u32,
+}
+
+impl Moment {
+    /// Whether the thread has to catch up.
+    pub(super) fn is_behind(&self) -> bool {
+        self.lateness >= BEHIND
+    }
 }
 
 impl Pace {
@@ -172,6 +183,22 @@ mod tests {
             assert_eq!((moment.lateness, moment.skipped), (Duration::ZERO, 0));
         }
         assert_eq!(thread.begun.len(), 20);
+    }
+
+    #[test]
+    fn a_thread_with_too_much_to_do_is_not_late_while_a_hurry_helps() {
+        // A quarter more than there is time for, for seconds, and a third of that in a hurry.
+        let (usual, hurried) = (Duration::from_micros(6_250), Duration::from_micros(2_100));
+        let mut thread = Thread::new();
+        let mut hurries = 0;
+        for _ in 0..1_000 {
+            thread.now = thread.now.max(thread.pace.next_start());
+            let moment = thread.pace.begin(thread.now);
+            assert!(moment.lateness < ms(5), "{moment:?}");
+            hurries += u32::from(moment.is_behind());
+            thread.now += if moment.is_behind() { hurried } else { usual };
+        }
+        assert!((200..500).contains(&hurries), "{hurries}");
     }
 
     #[test]

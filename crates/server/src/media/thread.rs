@@ -152,6 +152,7 @@ impl MediaThread {
             }
             self.carry_out_commands();
             if !self.engine.is_phase_idle(moment.phase) {
+                self.engine.hurry(moment.is_behind());
                 self.tick(moment.phase);
                 let busy = monotonic_now().saturating_sub(began);
                 self.counters.served(moment.lateness, busy);
