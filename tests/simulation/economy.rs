@@ -159,6 +159,42 @@ fn a_crowd_that_comes_with_its_rooms_noise_costs_no_encoder_each() {
     assert!(encodes <= 60, "{encodes} encodes in a second");
 }
 
+#[test]
+fn a_crowd_whose_rooms_are_heard_after_a_silence_costs_no_encoder_each_for_long() {
+    for codec in CODECS {
+        // Phones that send nothing at first, and phones that were muted.
+        for is_shut in [true, false] {
+            let mut studio = studio();
+            let mut random = Random::new(5);
+            let slots: Vec<_> = (0..LISTENERS)
+                .map(|_| {
+                    let mouth = if is_shut { Mouth::Shut } else { silence() };
+                    joined(&mut studio, codec, mouth, TALK_AND_LISTEN)
+                })
+                .collect();
+            studio.ticks(50).unwrap();
+            for (number, slot) in slots.into_iter().enumerate() {
+                // From −66 to −54 dBov.
+                let peak = 0.000_87 * 1.074_f32.powi(number as i32);
+                let noise: Vec<f32> = (0..48_000 * 6)
+                    .map(|_| 2.0 * peak * (random.fraction() as f32 - 0.5))
+                    .collect();
+                let mouth = Mouth::Sound(noise.into());
+                studio.caller(slot).unwrap().say(mouth).unwrap();
+            }
+            let (at_once, _) = work_in_a_second(&mut studio);
+            let (later, _) = work_in_a_second(&mut studio);
+            println!("{codec:?}: {at_once} encodes in the first second, {later} in the next");
+            assert!(later <= 100, "{codec:?}: {later} encodes in a second");
+            // What Opus makes of a beginning, and others of silence, is so soft that noise is a sound
+            // after it.
+            if is_shut && codec != Codec::Opus {
+                assert!(at_once <= 60, "{codec:?}: {at_once} encodes at once");
+            }
+        }
+    }
+}
+
 /// For how long each of three has the floor, in samples.
 const TURN: usize = 3 * 48_000;
 

@@ -21,6 +21,10 @@ const AUDIBLE: u8 = 66;
 /// microphones does not cost an encoder each.
 const LOUD: u8 = 50;
 
+/// The noise of a quiet room, in −dBov. It is expected of whoever was silent: a microphone that is
+/// turned on is no word that begins.
+const QUIET_ROOM: f32 = 60.0;
+
 /// What is louder than the noise by so many decibels is the soft beginning of something else.
 const ONSET_DB: f32 = 4.0;
 
@@ -268,7 +272,7 @@ impl<T: Transport> Leg<T> {
         silence: &Frame,
     ) -> Option<bool> {
         self.talk.pass();
-        self.noise_minus_dbov = f32::from(AudioLevel::SILENCE.minus_dbov());
+        self.noise_minus_dbov = QUIET_ROOM;
         self.no_voice_for = self.no_voice_for.saturating_add(1);
         self.since_voice = self.since_voice.saturating_add(1);
         self.inaudible_for = self.inaudible_for.saturating_add(1);
