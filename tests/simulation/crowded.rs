@@ -89,6 +89,41 @@ fn whoever_begins_to_speak_when_all_places_are_taken_is_heard_within_a_second() 
     }
 }
 
+#[test]
+fn whoever_gets_a_place_in_the_middle_of_a_word_fades_in() {
+    let mut studio = studio_with(plain_settings(), CONTRIBUTORS + 2);
+    let tone = |hz: f32, peak: f32, seconds: f32| -> Mouth {
+        let samples = (0..(48_000.0 * seconds) as usize).map(|n| {
+            // Frames begin at its peak, where it could not be cut more audibly.
+            peak * (std::f32::consts::TAU * hz * n as f32 / 48_000.0).cos()
+        });
+        Mouth::Sound(samples.collect::<Vec<_>>().into())
+    };
+    for place in 0..CONTRIBUTORS {
+        let seconds = if place == 0 { 2.0 } else { 8.0 };
+        // All but one cancel each other.
+        let peak = if place % 2 == 0 { 0.008 } else { -0.008 };
+        let mouth = tone(300.0, peak, seconds);
+        joined(&mut studio, Codec::L16At48, mouth, TALK_AND_LISTEN);
+    }
+    studio.ticks(50).unwrap();
+    let mouth = tone(1_000.0, 0.4, 8.0);
+    joined(&mut studio, Codec::L16At48, mouth, TALK_AND_LISTEN);
+    let listener = joined(&mut studio, Codec::L16At48, Mouth::Shut, LISTEN_ONLY);
+    studio.ticks(25).unwrap();
+    assert!(studio.work().waits > 20, "it has a place at once");
+    let ear = heard(&mut studio, listener, 150);
+    let first = |loud: f32| ear.iter().position(|sample| sample.abs() > loud).unwrap();
+    let (begins, risen) = (first(0.04), first(0.37));
+    let rises_ms = (risen - begins) as f32 / 48.0;
+    println!(
+        "heard after {} ms, and rises for {rises_ms:.1} ms",
+        begins / 48
+    );
+    assert!(begins > 4_800, "it had waited: {begins}");
+    assert!((5.0..=12.0).contains(&rises_ms), "{rises_ms} ms");
+}
+
 /// So many people who speak without regard for each other.
 fn babble(codec: Codec, people: u16) -> Studio {
     let mut studio = studio_with(plain_settings(), people + 2);

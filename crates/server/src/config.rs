@@ -865,6 +865,14 @@ mod tests {
     }
 
     #[test]
+    fn a_mix_in_which_nobody_has_a_place_is_refused() {
+        let config = load_file("[media]\ncontributors = 1\n").unwrap();
+        assert_eq!(config.media.contributors, 1);
+        let error = load_file("[media]\ncontributors = 0\n").unwrap_err();
+        assert!(error.to_string().contains("media.contributors"), "{error}");
+    }
+
+    #[test]
     fn a_transcription_that_could_not_work_is_refused() {
         let good = "[transcription]\ncommand = [\"whisper\", \"--in={file}\"]\ntime_limit = 9\n";
         let config = load_file(good).unwrap();
