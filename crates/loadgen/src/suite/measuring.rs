@@ -248,9 +248,9 @@ impl Scenario {
         let largest = largest_borne(&steps).map_or(0, |step| step.callers);
         let kernel = self.kernel_alone(core, largest).await?;
         let carries = match self.peers_send_every() {
-            None => "a datagram sent",
+            None => "a datagram sent, and a look whether one has come",
             Some(1) => "a datagram sent and one read",
-            Some(_) => "a datagram sent, and one read in 20 ticks",
+            Some(_) => "a datagram sent, a look whether one has come, and one read in 20 ticks",
         };
         let per_core = kernel.per_core();
         let mut capacity = self.capacity(&steps)?;
