@@ -34,8 +34,8 @@ pub(super) fn page(results: &Results) -> String {
          Xeon): Asterisk 22.10.1, FreeSWITCH 1.10.12 and Janus 1.1.2, one of them on one core. \
          *Per core* is where the measured slope fills the core; what was really there is among the \
          notes. *Machine alone* is what a bridge would reach here that costs nothing: the kernel only \
-         sends and reads the row's datagrams, libopus only encodes and decodes, a thread only works; it \
-         is measured beside each run.\n\n## How\n\n",
+         sends, finds and reads the row's datagrams, libopus only encodes and decodes, a thread only \
+         encodes; it is measured beside each run.\n\n## How\n\n",
     );
     for goal in GOALS {
         // Writing to a String does not fail.
