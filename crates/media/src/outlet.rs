@@ -76,8 +76,7 @@ impl Outlet {
     /// Serves another format of the same codec from the next frame on.
     pub(crate) fn serve(&mut self, format: Format) -> Result<(), CodecError> {
         if format != self.format {
-            self.format = format;
-            self.configure()?;
+            self.configure(format, self.complexity)?;
         }
         Ok(())
     }
@@ -88,8 +87,7 @@ impl Outlet {
         let most = self.settings.complexity;
         let complexity = complexity.map_or(most, |complexity| complexity.min(most));
         if complexity != self.complexity {
-            self.complexity = complexity;
-            self.configure()?;
+            self.configure(self.format, complexity)?;
         }
         Ok(())
     }
@@ -137,12 +135,14 @@ impl Outlet {
         }
     }
 
-    fn configure(&mut self) -> Result<(), CodecError> {
+    fn configure(&mut self, format: Format, complexity: u8) -> Result<(), CodecError> {
         let settings = EncoderSettings {
-            complexity: self.complexity,
+            complexity,
             ..self.settings
         };
-        self.encoder.configure(&self.format, settings)
+        self.encoder.configure(&format, settings)?;
+        (self.format, self.complexity) = (format, complexity);
+        Ok(())
     }
 
     /// Lets a silent frame pass without encoding it.
