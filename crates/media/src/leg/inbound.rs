@@ -23,7 +23,7 @@ const LOUD: u8 = 50;
 
 /// The noise of a quiet room, in −dBov. It is expected of whoever was silent: a microphone that is
 /// turned on is no word that begins.
-const QUIET_ROOM: f32 = 60.0;
+const QUIET_ROOM: f32 = 62.0;
 
 /// What is louder than the noise by so many decibels is the soft beginning of something else.
 const ONSET_DB: f32 = 4.0;
