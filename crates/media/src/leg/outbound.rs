@@ -203,7 +203,10 @@ impl<T: Transport> Leg<T> {
             desk.surplus = desk.spares.give(outlet);
         }
         let mut outlet = desk.spares.take(format)?;
-        outlet.set_complexity(desk.complexity).ok()?;
+        if outlet.set_complexity(desk.complexity).is_err() {
+            desk.surplus = desk.spares.give(outlet);
+            return None;
+        }
         outlet.prime(recent.map_or([].as_slice(), |recent| recent).iter());
         Some(outlet)
     }
