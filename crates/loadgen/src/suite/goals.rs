@@ -151,12 +151,10 @@ pub(super) const GOALS: [Goal; 18] = [
         goal: 0.0,
         wanted: Wanted::AtMost,
         how: "the bridge's own count of ticks more than 5 ms late, with as many conferences of 3 as \
-              fill 80 % of the core; beside it what a thread sees on that core that works for 80 % of \
-              every 5 ms and touches nothing, and one that only sleeps",
-        closed_by: "work that is more even: at 80 % of the core four fifths of every 5 ms are filled, so \
-                    that a moment in which several talkers change, and decoders and encoders are \
-                    primed for them, makes the next ones late; and for what a thread of nothing but \
-                    work sees, a core without neighbours",
+              fill 80 % of the core; beside it what a thread sees on that core that encodes for 80 % of \
+              every 5 ms, and one that only sleeps",
+        closed_by: "a core without neighbours: the same work takes a third longer on this one for some \
+                    tenths of a second, again and again, and now and then it stands still",
     },
     quality(
         SWITCHING,
